@@ -1,0 +1,46 @@
+"""Names that end up in paths, table columns and URLs: validated once, here, and never mangled.
+
+The replaced system stripped odd characters from a model's name to get a table's name, so that two models could
+share a table. Here a name is either valid as it stands or refused with the rule that it breaks.
+"""
+
+import re
+from typing import Final
+
+from wayside.core.errors import InvalidIdentifierError
+
+_SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_CAMERA: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
+_PIPELINE: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(?:_[A-Z][A-Za-z0-9]{0,62}){0,7}")
+# Windows refuses these stems whatever the suffix; an archive has to survive a copy to such a disk.
+_RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+
+
+def _check(kind: str, value: str, rule: re.Pattern[str], says: str) -> str:
+    if not isinstance(value, str) or not rule.fullmatch(value):
+        raise InvalidIdentifierError(f"{kind} {value!r} is not valid: {says}")
+    if _RESERVED.fullmatch(value) or value.endswith(".") or ".." in value:
+        raise InvalidIdentifierError(f"{kind} {value!r} is not valid: it is not a safe file name")
+    return value
+
+
+def source_id(value: str) -> str:
+    """Return `value` if it can name a source (`TfL-images`), else raise `InvalidIdentifierError`."""
+    return _check(
+        "source", value, _SOURCE, "letters, digits, '_' and '-', starting with a letter or digit, at most 63"
+    )
+
+
+def camera_id(value: str) -> str:
+    """Return `value` if it can name a camera (`00001.01251`, `CM_A69A1-View_02`), else raise."""
+    return _check("camera", value, _CAMERA, "letters, digits, '.', '_' and '-', at most 127 characters")
+
+
+def pipeline_id(value: str) -> str:
+    """Return `value` if it can name a pipeline (`FaultyImageFilterV0_StaticObjectFilterV0`), else raise."""
+    return _check(
+        "pipeline",
+        value,
+        _PIPELINE,
+        "stages joined by '_', each of letters and digits and starting with a capital",
+    )

@@ -1,0 +1,95 @@
+"""Settings: where things lie, limits on everything that comes from outside, and what the machine may use.
+
+Each has a default that works on a laptop, and is overridden by an environment variable `WAYSIDE_<NAME>` or by a line
+in the file `.env` of the working folder. Secrets do not belong here: they come from Airflow connections.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Paths may be relative: they then count from the working folder."""
+
+    model_config = SettingsConfigDict(env_prefix="WAYSIDE_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        Path(__file__).resolve().parents[3], description="folder that holds include/config, models and sql"
+    )
+    state: Path = Field(
+        default_factory=lambda data: data["home"] / ".wayside",
+        description="folder for all state: pictures, tables, pulled models, logs; default: .wayside in `home`",
+    )
+
+    max_image_bytes: PositiveInt = Field(
+        16 * 2**20, description="largest picture file that is read, in bytes"
+    )
+    max_image_pixels: PositiveInt = Field(
+        50_000_000, description="largest picture that is decoded, in pixels"
+    )
+    max_list_bytes: PositiveInt = Field(
+        32 * 2**20, description="largest answer read from a source's API, in bytes"
+    )
+    shrink_to: PositiveInt = Field(
+        440, description="longest side kept for sources marked `shrink`, in pixels"
+    )
+
+    fetch_concurrency: PositiveInt = Field(128, description="pictures fetched at once by one task")
+    fetch_concurrency_per_host: PositiveInt = Field(32, description="pictures fetched at once from one host")
+    fetch_timeout: PositiveFloat = Field(
+        20.0, description="seconds for one picture, from request to last byte"
+    )
+    fetch_connect_timeout: PositiveFloat = Field(5.0, description="seconds to connect")
+    fetch_attempts: PositiveInt = Field(3, description="tries for one picture when the failure may pass")
+    fetch_backoff: PositiveFloat = Field(
+        0.5, description="mean wait before the second try, in seconds; doubles after"
+    )
+    fetch_redirects: int = Field(3, ge=0, description="redirects followed, each checked again")
+    shard_cameras: PositiveInt = Field(250, description="cameras in one task")
+
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        "auto", description="`auto` takes CUDA where it works, else the CPU; `cuda` fails where there is none"
+    )
+    workers: int = Field(0, ge=0, description="threads that decode and infer side by side; 0: one per core")
+    allow_licences: tuple[str, ...] = Field(
+        ("Apache-2.0", "MIT", "BSD-3-Clause", "CC-BY-4.0"),
+        description="licences under which a model may be loaded",
+    )
+
+    @property
+    def config(self) -> Path:
+        """The folder of the configuration files."""
+        return self.home / "include" / "config"
+
+    @property
+    def models(self) -> Path:
+        """The folder of the model cards and of the weights that come with Wayside."""
+        return self.home / "models"
+
+    @property
+    def pulled_models(self) -> Path:
+        """The folder into which `wayside models pull` puts weights."""
+        return self.state / "models"
+
+    @property
+    def pictures(self) -> Path:
+        """The root of the picture store."""
+        return self.state / "pictures"
+
+    @property
+    def warehouse(self) -> Path:
+        """The root of the published tables and of their staging area."""
+        return self.state / "warehouse"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()  # type: ignore[call-arg]

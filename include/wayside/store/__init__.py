@@ -1,0 +1,7 @@
+"""Where pictures lie: one small interface, local folders behind it, and the layout of the names."""
+
+from wayside.store.layout import picture_key
+from wayside.store.local import LocalStore
+from wayside.store.store import PictureMeta, Store, StoredPicture
+
+__all__ = ["LocalStore", "PictureMeta", "Store", "StoredPicture", "picture_key"]

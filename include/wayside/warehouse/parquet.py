@@ -1,0 +1,188 @@
+"""The default warehouse: a folder of Parquet files, one for each scope, read through DuckDB.
+
+Publishing is one atomic rename, so a reader sees the old rows or the new ones and never a mixture, and never waits.
+Parts of a scope are staged beside it under names that depend only on the plan, and a rerun overwrites them.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wayside.core.errors import StoreError, StoreFullError
+from wayside.core.slots import Slot
+from wayside.core.tables import SCHEMA_VERSION, TABLES, Table
+from wayside.warehouse.audit import audit
+from wayside.warehouse.scope import Scope
+
+Row = dict[str, Any]
+
+
+def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
+    """Build an Arrow table from rows, sorted by the table's key, the schema version filled in."""
+    filled = [{"schema_version": SCHEMA_VERSION, **row} for row in rows]
+    return pa.Table.from_pylist(filled, schema=table.schema).sort_by(
+        [(name, "ascending") for name in table.key]
+    )
+
+
+class ParquetWarehouse:
+    """Tables below the folder `root`: `published/` is what readers see, `staging/` is what is being made."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    # Writing
+
+    def stage(self, table: Table, scope: Scope, plan: str, part: int, rows: Sequence[Row]) -> Path:
+        """Write one part of a scope; `plan` names the division into parts, so that two plans never mix."""
+        path = self._part(table, scope, plan, part)
+        _write(path, to_arrow(table, rows))
+        return path
+
+    def staged(self, table: Table, scope: Scope, plan: str, parts: int) -> pa.Table:
+        """Read all parts of a scope back as one table; raise `StoreError` naming a part that is missing."""
+        read = []
+        for part in range(parts):
+            path = self._part(table, scope, plan, part)
+            try:
+                read.append(pq.ParquetFile(path).read())
+            except FileNotFoundError:
+                raise StoreError(
+                    f"part {part + 1} of {parts} of {table.name} {scope} was never staged"
+                ) from None
+        return pa.concat_tables(read) if read else table.schema.empty_table()
+
+    def publish(self, table: Table, scope: Scope, rows: pa.Table) -> int:
+        """Audit `rows` and put them in place of the scope, in one step; return their number."""
+        rows = rows.sort_by([(name, "ascending") for name in table.key])
+        audit(table, scope, rows)
+        _write(self._published(table, scope), rows)
+        return cast("int", rows.num_rows)
+
+    def unstage(self, scopes: Iterable[tuple[Table, Scope]], plan: str) -> None:
+        """Remove what was staged for a plan; what is gone already is no error."""
+        for table, scope in scopes:
+            folder = self._part(table, scope, plan, 0).parent
+            for path in folder.glob("*.parquet"):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    # Plans: small JSON documents that tasks hand on by name
+
+    def save_plan(self, name: str, document: object) -> None:
+        """Write a plan under a name made of identifiers and slots."""
+        _replace(self.root / "staging" / "plans" / f"{name}.json", json.dumps(document, indent=1).encode())
+
+    def load_plan(self, name: str) -> Any:
+        """Read a plan; raise `StoreError` if it is gone."""
+        try:
+            return json.loads((self.root / "staging" / "plans" / f"{name}.json").read_bytes())
+        except FileNotFoundError:
+            raise StoreError(f"the plan {name} is gone: run the planning task again") from None
+
+    # Reading
+
+    def published(self, table: Table, scope: Scope) -> bool:
+        """Tell whether the scope has been published."""
+        return self._published(table, scope).is_file()
+
+    def read(self, table: Table, scope: Scope) -> pa.Table:
+        """Return the rows of one scope, empty if it was never published."""
+        try:
+            return pq.ParquetFile(self._published(table, scope)).read()
+        except FileNotFoundError:
+            return table.schema.empty_table()
+
+    def files(
+        self,
+        table: Table,
+        sources: Sequence[str] | None = None,
+        days: Sequence[str] | None = None,
+        pipelines: Sequence[str] | None = None,
+    ) -> list[str]:
+        """List the published files of a table, kept to sources, days (`YYYYMMDD`) and pipelines where given."""
+        root = self.root / "published" / table.name
+        folders = list(_narrow([root], "source", sources))
+        if "pipeline" in table.scope:
+            folders = list(_narrow(folders, "pipeline", pipelines))
+        if "slot" in table.scope:
+            folders = list(_narrow(folders, "day", days))
+        return sorted(str(path) for folder in folders for path in folder.glob("*.parquet"))
+
+    def connect(
+        self,
+        sources: Sequence[str] | None = None,
+        days: Sequence[str] | None = None,
+        pipelines: Sequence[str] | None = None,
+    ) -> duckdb.DuckDBPyConnection:
+        """Open DuckDB with one view for each table, over the published files that the arguments leave.
+
+        The connection is private and in memory: readers never lock each other or a writer. Close it after use.
+        """
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+        for table in TABLES.values():
+            files = self.files(table, sources, days, pipelines)
+            if files:
+                listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+                connection.execute(
+                    f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
+                )
+            else:
+                connection.register(table.name, table.schema.empty_table())
+        return connection
+
+    def slots(self, table: Table, source: str, pipeline: str | None = None) -> list[Slot]:
+        """Return the slots of a source that are published, oldest first."""
+        pipelines = None if pipeline is None else [pipeline]
+        paths = (Path(name) for name in self.files(table, [source], None, pipelines))
+        return sorted(Slot.parse(f"{path.parent.name.removeprefix('day=')}/{path.stem}") for path in paths)
+
+    def _published(self, table: Table, scope: Scope) -> Path:
+        return self.root / "published" / table.name / f"{scope.path(table)}.parquet"
+
+    def _part(self, table: Table, scope: Scope, plan: str, part: int) -> Path:
+        return self.root / "staging" / table.name / scope.path(table) / plan / f"{part:04}.parquet"
+
+
+def _narrow(folders: Iterable[Path], column: str, values: Sequence[str] | None) -> Iterator[Path]:
+    for folder in folders:
+        if values is not None:
+            yield from (path for value in values if (path := folder / f"{column}={value}").is_dir())
+        elif folder.is_dir():
+            yield from sorted(path for path in folder.iterdir() if path.name.startswith(f"{column}="))
+
+
+def _write(path: Path, rows: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd")
+    _replace(path, sink.getvalue().to_pybytes())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put `data` in place of `path` in one step, durable before it is seen."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as stream:
+            try:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+                Path(stream.name).replace(path)
+            except OSError:
+                Path(stream.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFullError(f"no space left to write {path}") from error
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error
