@@ -26,9 +26,7 @@ def _check(kind: str, value: str, rule: re.Pattern[str], says: str) -> str:
 
 def source_id(value: str) -> str:
     """Return `value` if it can name a source (`TfL-images`), else raise `InvalidIdentifierError`."""
-    return _check(
-        "source", value, _SOURCE, "letters, digits, '_' and '-', starting with a letter or digit, at most 63"
-    )
+    return _check("source", value, _SOURCE, "letters, digits, '_' and '-', starting with a letter or digit, at most 63")
 
 
 def camera_id(value: str) -> str:

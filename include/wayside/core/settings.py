@@ -28,29 +28,17 @@ class Settings(BaseSettings):
         description="folder for all state: pictures, tables, pulled models, logs; default: .wayside in `home`",
     )
 
-    max_image_bytes: PositiveInt = Field(
-        16 * 2**20, description="largest picture file that is read, in bytes"
-    )
-    max_image_pixels: PositiveInt = Field(
-        50_000_000, description="largest picture that is decoded, in pixels"
-    )
-    max_list_bytes: PositiveInt = Field(
-        32 * 2**20, description="largest answer read from a source's API, in bytes"
-    )
-    shrink_to: PositiveInt = Field(
-        440, description="longest side kept for sources marked `shrink`, in pixels"
-    )
+    max_image_bytes: PositiveInt = Field(16 * 2**20, description="largest picture file that is read, in bytes")
+    max_image_pixels: PositiveInt = Field(50_000_000, description="largest picture that is decoded, in pixels")
+    max_list_bytes: PositiveInt = Field(32 * 2**20, description="largest answer read from a source's API, in bytes")
+    shrink_to: PositiveInt = Field(440, description="longest side kept for sources marked `shrink`, in pixels")
 
     fetch_concurrency: PositiveInt = Field(128, description="pictures fetched at once by one task")
     fetch_concurrency_per_host: PositiveInt = Field(32, description="pictures fetched at once from one host")
-    fetch_timeout: PositiveFloat = Field(
-        20.0, description="seconds for one picture, from request to last byte"
-    )
+    fetch_timeout: PositiveFloat = Field(20.0, description="seconds for one picture, from request to last byte")
     fetch_connect_timeout: PositiveFloat = Field(5.0, description="seconds to connect")
     fetch_attempts: PositiveInt = Field(3, description="tries for one picture when the failure may pass")
-    fetch_backoff: PositiveFloat = Field(
-        0.5, description="mean wait before the second try, in seconds; doubles after"
-    )
+    fetch_backoff: PositiveFloat = Field(0.5, description="mean wait before the second try, in seconds; doubles after")
     fetch_redirects: int = Field(3, ge=0, description="redirects followed, each checked again")
     shard_cameras: PositiveInt = Field(250, description="cameras in one task")
 

@@ -49,16 +49,14 @@ class LocalStore:
         except OSError as error:
             raise _store_error(error, path) from error
         digest = hashlib.sha256(data).hexdigest()
-        return StoredPicture(
-            key=key, uri=self.uri(key), sha256=digest, data=data, meta=self._meta(path, digest)
-        )
+        return StoredPicture(key=key, uri=self.uri(key), sha256=digest, data=data, meta=self._meta(path, digest))
 
     def exists(self, key: str) -> bool:
         """Tell whether there is a picture under `key`."""
         return self._path(key).is_file()
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys of all pictures below the folder `prefix`, sorted; records and temporary files are not keys."""
+        """Yield the keys of all pictures below the folder `prefix`, sorted; names with a leading dot are not keys."""
         for folder, folders, names in os.walk(self._path(prefix)):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):

@@ -71,25 +71,32 @@ def _keys(table: Table, rows: pa.Table) -> Iterator[str]:
 
 
 def _meaning(table: Table, rows: pa.Table) -> Iterator[str]:
-    if table is FRAMES:
-        unknown = set(rows["status"].unique().to_pylist()) - set(FRAME_STATUSES)
-        if unknown:
-            yield f"unknown status {sorted(unknown)}"
-        bare = pc.and_(pc.equal(rows["status"], "ok"), pc.is_null(rows["sha256"]))
-        if pc.any(bare).as_py():
-            yield "a frame is ok but has no hash"
-    elif table is COUNTS:
-        if pc.any(pc.and_(rows["faulty"], rows["missing"])).as_py():
-            yield "a row is both faulty and missing"
-        unusable = pc.or_(rows["faulty"], rows["missing"])
-        for name in COUNT_CLASSES:
-            if pc.any(pc.and_(unusable, pc.is_valid(rows[name]))).as_py():
-                yield f"a faulty or missing row counts {name}"
-    elif table is DETECTIONS:
-        for low, high in (("x1", "x2"), ("y1", "y2")):
-            fine = pc.and_(
-                pc.and_(pc.greater_equal(rows[low], 0.0), pc.less_equal(rows[high], 1.0)),
-                pc.less_equal(rows[low], rows[high]),
-            )
-            if not pc.all(fine).as_py() and rows.num_rows:
-                yield f"a box leaves the picture ({low}, {high})"
+    rules = {FRAMES.name: _frames, COUNTS.name: _counts, DETECTIONS.name: _detections}
+    if rule := rules.get(table.name):
+        yield from rule(rows)
+
+
+def _frames(rows: pa.Table) -> Iterator[str]:
+    unknown = set(rows["status"].unique().to_pylist()) - set(FRAME_STATUSES)
+    if unknown:
+        yield f"unknown status {sorted(unknown)}"
+    bare = pc.and_(pc.equal(rows["status"], "ok"), pc.is_null(rows["sha256"]))
+    if pc.any(bare).as_py():
+        yield "a frame is ok but has no hash"
+
+
+def _counts(rows: pa.Table) -> Iterator[str]:
+    if pc.any(pc.and_(rows["faulty"], rows["missing"])).as_py():
+        yield "a row is both faulty and missing"
+    unusable = pc.or_(rows["faulty"], rows["missing"])
+    for name in COUNT_CLASSES:
+        if pc.any(pc.and_(unusable, pc.is_valid(rows[name]))).as_py():
+            yield f"a faulty or missing row counts {name}"
+
+
+def _detections(rows: pa.Table) -> Iterator[str]:
+    for low, high in (("x1", "x2"), ("y1", "y2")):
+        inside = pc.and_(pc.greater_equal(rows[low], 0.0), pc.less_equal(rows[high], 1.0))
+        fine = pc.and_(inside, pc.less_equal(rows[low], rows[high]))
+        if pc.any(pc.invert(fine)).as_py():
+            yield f"a box leaves the picture ({low}, {high})"

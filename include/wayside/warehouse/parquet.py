@@ -4,7 +4,6 @@ Publishing is one atomic rename, so a reader sees the old rows or the new ones a
 Parts of a scope are staged beside it under names that depend only on the plan, and a rerun overwrites them.
 """
 
-import contextlib
 import errno
 import json
 import os
@@ -29,9 +28,7 @@ Row = dict[str, Any]
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
     """Build an Arrow table from rows, sorted by the table's key, the schema version filled in."""
     filled = [{"schema_version": SCHEMA_VERSION, **row} for row in rows]
-    return pa.Table.from_pylist(filled, schema=table.schema).sort_by(
-        [(name, "ascending") for name in table.key]
-    )
+    return pa.Table.from_pylist(filled, schema=table.schema).sort_by([(name, "ascending") for name in table.key])
 
 
 class ParquetWarehouse:
@@ -56,9 +53,7 @@ class ParquetWarehouse:
             try:
                 read.append(pq.ParquetFile(path).read())
             except FileNotFoundError:
-                raise StoreError(
-                    f"part {part + 1} of {parts} of {table.name} {scope} was never staged"
-                ) from None
+                raise StoreError(f"part {part + 1} of {parts} of {table.name} {scope} was never staged") from None
         return pa.concat_tables(read) if read else table.schema.empty_table()
 
     def publish(self, table: Table, scope: Scope, rows: pa.Table) -> int:
@@ -68,25 +63,20 @@ class ParquetWarehouse:
         _write(self._published(table, scope), rows)
         return cast("int", rows.num_rows)
 
-    def unstage(self, scopes: Iterable[tuple[Table, Scope]], plan: str) -> None:
-        """Remove what was staged for a plan; what is gone already is no error."""
-        for table, scope in scopes:
-            folder = self._part(table, scope, plan, 0).parent
-            for path in folder.glob("*.parquet"):
-                path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
     # Plans: small JSON documents that tasks hand on by name
 
     def save_plan(self, name: str, document: object) -> None:
         """Write a plan under a name made of identifiers and slots."""
-        _replace(self.root / "staging" / "plans" / f"{name}.json", json.dumps(document, indent=1).encode())
+        _replace(self._plan(name), json.dumps(document, indent=1).encode())
+
+    def has_plan(self, name: str) -> bool:
+        """Tell whether a plan of this name was saved."""
+        return self._plan(name).is_file()
 
     def load_plan(self, name: str) -> Any:
         """Read a plan; raise `StoreError` if it is gone."""
         try:
-            return json.loads((self.root / "staging" / "plans" / f"{name}.json").read_bytes())
+            return json.loads(self._plan(name).read_bytes())
         except FileNotFoundError:
             raise StoreError(f"the plan {name} is gone: run the planning task again") from None
 
@@ -147,6 +137,9 @@ class ParquetWarehouse:
         pipelines = None if pipeline is None else [pipeline]
         paths = (Path(name) for name in self.files(table, [source], None, pipelines))
         return sorted(Slot.parse(f"{path.parent.name.removeprefix('day=')}/{path.stem}") for path in paths)
+
+    def _plan(self, name: str) -> Path:
+        return self.root / "staging" / "plans" / f"{name}.json"
 
     def _published(self, table: Table, scope: Scope) -> Path:
         return self.root / "published" / table.name / f"{scope.path(table)}.parquet"

@@ -27,7 +27,11 @@ class Scope:
 
     def values(self, table: Table) -> dict[str, object]:
         """Return the scope columns of `table` with their values; raise `ConfigError` if one is missing."""
-        known = {"source": self.source, "slot": self.slot and self.slot.start, "pipeline": self.pipeline}
+        known: dict[str, object] = {
+            "source": self.source,
+            "slot": self.slot and self.slot.start,
+            "pipeline": self.pipeline,
+        }
         wanted = {column: known[column] for column in table.scope}
         if None in wanted.values():
             raise ConfigError(f"table {table.name} is published by {', '.join(table.scope)}; got {self}")

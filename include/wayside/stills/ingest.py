@@ -1,0 +1,235 @@
+"""The stages of one slot: plan, fetch, analyse, publish. Each is a task in Airflow and a call on the command line.
+
+Slot S is fetched; slot S-1, whose neighbours on both sides are then known, is analysed. Every stage can be killed and
+run again, or run twice at once: pictures are created once, parts are staged under names that depend on the plan
+alone, and publishing replaces a scope in one step.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wayside.core.clock import Clock, utc_now
+from wayside.core.errors import AuditError, ConfigError, SourceError
+from wayside.core.ids import source_id
+from wayside.core.settings import Settings
+from wayside.core.slots import Slot
+from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS
+from wayside.sources.fetch import fetch_slot, row_from_stored
+from wayside.sources.http import open_http
+from wayside.sources.registry import load_sources, open_source
+from wayside.sources.source import Camera, Source
+from wayside.stills.pipelines import PipelinesFile, load_pipelines
+from wayside.stills.plan import Shard, chunk, divide
+from wayside.stills.rows import count_row, detection_rows
+from wayside.stills.still import Analysis, StillPipeline
+from wayside.store import LocalStore, Store, picture_key
+from wayside.vision.stream import Failure, stream
+from wayside.warehouse.audit import audit_together
+from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
+from wayside.warehouse.scope import Scope
+
+Progress = Callable[[int], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Ingest:
+    """What the stages share: settings, store, warehouse and clock. Cheap to make; loads nothing until asked."""
+
+    settings: Settings
+    clock: Clock = utc_now
+    store: Store = field(init=False)
+    warehouse: ParquetWarehouse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = LocalStore(self.settings.pictures)
+        self.warehouse = ParquetWarehouse(self.settings.warehouse)
+
+    @cached_property
+    def pipelines(self) -> PipelinesFile:
+        """The pipelines that the configuration lists."""
+        return load_pipelines(self.settings.config / "pipelines.yaml")
+
+    def source(self, name: str) -> Source:
+        """Open a source by name; raise `ConfigError` that lists the known ones if there is none."""
+        specs = load_sources(self.settings)
+        if name not in specs:
+            raise ConfigError(f"source {name!r} is not known; there are {', '.join(sorted(specs))}")
+        return open_source(specs[name], self.settings)
+
+    # Plan
+
+    async def plan(self, name: str, slot: Slot) -> list[Shard]:
+        """List the source's cameras, publish the list, and divide it into shards."""
+        cameras = await self._cameras(name)
+        shards = divide(name, slot, cameras, self.settings.shard_cameras)
+        if shards:
+            self.warehouse.save_plan(_plan_name(shards[0]), [camera.model_dump(mode="json") for camera in cameras])
+        return shards
+
+    async def _cameras(self, name: str) -> list[Camera]:
+        """Ask the source for its cameras; while it does not answer, the last list that it gave serves."""
+        source = self.source(name)
+        latest = f"{source_id(name)}-latest"
+        try:
+            async with open_http(source.spec, self.settings) as http:
+                cameras = sorted(await source.cameras(http), key=lambda camera: camera.id)
+        except SourceError as error:
+            if not self.warehouse.has_plan(latest):
+                raise
+            log.warning("%s does not list its cameras (%s): the last list it gave serves", name, error)
+            return [Camera.model_validate(camera) for camera in self.warehouse.load_plan(latest)]
+        self.warehouse.save_plan(latest, [camera.model_dump(mode="json") for camera in cameras])
+        rows = [camera.row() for camera in cameras]
+        self.warehouse.publish(CAMERAS, Scope(name), to_arrow(CAMERAS, rows))
+        return cameras
+
+    # Fetch
+
+    async def fetch(self, shard: Shard, progress: Progress | None = None) -> dict[str, int]:
+        """Fetch the pictures of a shard and stage its frames; return how many ended in each status."""
+        planned = [Camera.model_validate(camera) for camera in self.warehouse.load_plan(_plan_name(shard))]
+        cameras = chunk(planned, shard.part, shard.parts)
+        rows = await fetch_slot(
+            self.source(shard.source),
+            cameras,
+            shard.when,
+            self.store,
+            settings=self.settings,
+            clock=self.clock,
+            progress=progress,
+        )
+        self.warehouse.stage(FRAMES, Scope(shard.source, shard.when), shard.plan, shard.part, rows)
+        return dict(Counter(row["status"] for row in rows))
+
+    def publish_frames(self, shards: Sequence[Shard]) -> int:
+        """Publish the frames of a slot, once all its shards are fetched; return the number of rows.
+
+        A row that says less than is known is replaced: by the picture that another run stored meanwhile, or by the
+        published row of a picture that has expired since.
+        """
+        first = shards[0]
+        scope = Scope(first.source, first.when)
+        staged = self.warehouse.staged(FRAMES, scope, first.plan, first.parts).to_pylist()
+        if len(staged) != len(self.warehouse.load_plan(_plan_name(first))):
+            raise AuditError(f"frames of {scope} are not published: {len(staged)} rows for another number of cameras")
+        before = {row["camera"]: row for row in self.warehouse.read(FRAMES, scope).to_pylist()}
+        rows = [self._best(row, before.get(row["camera"])) for row in staged]
+        return self.warehouse.publish(FRAMES, scope, to_arrow(FRAMES, rows))
+
+    def _best(self, row: Row, before: Row | None) -> Row:
+        if row["status"] == "ok":
+            return row
+        slot = Slot(row["slot"])
+        stored = self.store.read(picture_key(row["source"], slot, row["camera"]))
+        if stored is not None:
+            return row_from_stored(row["source"], row["camera"], slot, stored)
+        return before if before is not None and before["status"] == "ok" else row
+
+    # Analyse
+
+    def analyse(self, shard: Shard, pipeline: StillPipeline, progress: Progress | None = None) -> dict[str, int]:
+        """Analyse a shard of the slot before the shard's, and stage its rows; return how many ended in each outcome.
+
+        The cameras are those that the frames of that slot name; nothing is staged where there are none.
+        """
+        slot = shard.when.previous
+        scope = Scope(shard.source, slot, pipeline.name)
+        frames = self.warehouse.read(FRAMES, Scope(shard.source, slot)).sort_by("camera").to_pylist()
+        counts: list[Row] = []
+        detections: list[Row] = []
+        for camera, analysis in self._analyses(chunk(frames, shard.part, shard.parts), slot, pipeline):
+            counts.append(count_row(shard.source, camera, slot, pipeline, analysis))
+            detections += detection_rows(shard.source, camera, slot, pipeline, analysis)
+            if progress:
+                progress(1)
+        self.warehouse.stage(COUNTS, scope, shard.plan, shard.part, counts)
+        self.warehouse.stage(DETECTIONS, scope, shard.plan, shard.part, detections)
+        return dict(
+            Counter("faulty" if row["faulty"] else "missing" if row["missing"] else "counted" for row in counts)
+        )
+
+    def _analyses(self, frames: Sequence[Row], slot: Slot, pipeline: StillPipeline) -> Iterator[tuple[str, Analysis]]:
+        def work(frame: Row) -> Analysis:
+            pictures = [self._bytes(frame, when) for when in (slot.previous, slot, slot.next)]
+            analysis = pipeline.analyse(*pictures)
+            return replace(analysis, reason=frame["reason"]) if analysis.outcome == "missing" else analysis
+
+        for frame, result in zip(frames, stream(frames, work, workers=self.settings.workers), strict=True):
+            yield frame["camera"], _analysis_or_reason(result)
+
+    def _bytes(self, frame: Row, slot: Slot) -> bytes | None:
+        stored = self.store.read(picture_key(frame["source"], slot, frame["camera"]))
+        return stored.data if stored else None
+
+    def publish_counts(self, shards: Sequence[Shard], pipeline: str) -> Row:
+        """Publish counts and detections of the slot before the shards'; return the summary of the run."""
+        first = shards[0]
+        scope = Scope(first.source, first.when.previous, pipeline)
+        counts = self.warehouse.staged(COUNTS, scope, first.plan, first.parts)
+        detections = self.warehouse.staged(DETECTIONS, scope, first.plan, first.parts)
+        frames = self.warehouse.read(FRAMES, Scope(first.source, first.when.previous)).num_rows
+        if counts.num_rows != frames:
+            raise AuditError(f"counts of {scope} are not published: {counts.num_rows} rows for {frames} frames")
+        if frames:
+            audit_together(scope, counts, detections)
+            self.warehouse.publish(DETECTIONS, scope, detections)
+            self.warehouse.publish(COUNTS, scope, counts)
+        return self._publish_run(first, pipeline, counts, detections)
+
+    def _publish_run(self, shard: Shard, pipeline: str, counts: pa.Table, detections: pa.Table) -> Row:
+        """Publish and return the run's summary."""
+        frames = Counter(self.warehouse.read(FRAMES, Scope(shard.source, shard.when))["status"].to_pylist())
+        unusable = pc.or_(counts["faulty"], counts["missing"])
+        hashes = [value for value in counts["model_sha256"].unique().to_pylist() if value]
+        row: Row = {
+            "source": shard.source,
+            "slot": shard.when.start,
+            "pipeline": pipeline,
+            "cameras": frames.total(),
+            "fetched": frames["ok"],
+            "missing": frames["missing"],
+            "failed": frames["failed"],
+            "analysed_slot": shard.when.previous.start,
+            "analysed": pc.sum(pc.invert(unusable)).as_py() or 0,
+            "faulty": pc.sum(counts["faulty"]).as_py() or 0,
+            "detections": pc.sum(pc.invert(detections["static"])).as_py() or 0,
+            "model_sha256": hashes[0] if hashes else None,
+        }
+        self.warehouse.publish(RUNS, Scope(shard.source, shard.when, pipeline), to_arrow(RUNS, [row]))
+        return row
+
+    # All of it, in one process
+
+    async def run_slot(self, name: str, slot: Slot, pipeline: StillPipeline, progress: Progress | None = None) -> Row:
+        """Plan, fetch, analyse and publish one slot of one source; return the run's summary.
+
+        `progress` is called with the number of cameras done, each camera counting twice: fetched and analysed.
+        """
+        shards = await self.plan(name, slot)
+        if not shards:
+            raise ConfigError(f"source {name} lists no camera: see `wayside sources check {name}`")
+        for shard in shards:
+            await self.fetch(shard, progress)
+        self.publish_frames(shards)
+        for shard in shards:
+            self.analyse(shard, pipeline, progress)
+        return self.publish_counts(shards, pipeline.name)
+
+
+def _plan_name(shard: Shard) -> str:
+    return f"{shard.source}-{shard.slot}-{shard.plan}"
+
+
+def _analysis_or_reason(result: Analysis | Failure[Row]) -> Analysis:
+    """Give an analysis that broke as a faulty picture with the error's class as its reason: one row, no lost batch."""
+    if isinstance(result, Failure):
+        log.error("analysis of %s broke: %r", result.item["camera"], result.error)
+        return Analysis("faulty", f"analysis_{type(result.error).__name__}")
+    return result

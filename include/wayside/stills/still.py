@@ -1,0 +1,137 @@
+"""One still, looked at with its neighbours: faulty filter, detector, static filter, counts.
+
+This is the heart of the product and knows neither slots nor stores: the bytes of three pictures go in, an `Analysis`
+comes out, and whatever is wrong with a picture is said in the analysis and never raised.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayside.core.errors import ImageError
+from wayside.core.settings import Settings
+from wayside.core.tables import COUNT_CLASSES
+from wayside.quality.faulty import FaultMetrics, FaultyImageFilterV0, FaultyImageFilterV1
+from wayside.quality.static import StaticObjectFilterV0, StaticObjectFilterV1, StaticVerdict
+from wayside.stills.pipelines import PipelinesFile
+from wayside.vision.decode import decode
+from wayside.vision.detector import Detections, Detector, load_detector
+
+Image = NDArray[np.uint8]
+FaultFilter = FaultyImageFilterV0 | FaultyImageFilterV1
+StaticFilter = StaticObjectFilterV0 | StaticObjectFilterV1
+
+_FAULT_FILTERS: dict[str, type[FaultFilter]] = {"faulty_v0": FaultyImageFilterV0, "faulty_v1": FaultyImageFilterV1}
+_STATIC_FILTERS: dict[str, type[StaticFilter]] = {"static_v0": StaticObjectFilterV0, "static_v1": StaticObjectFilterV1}
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is known of one still. `counts` holds a number for each class that the detector knows."""
+
+    outcome: Literal["counted", "faulty", "missing"]
+    reason: str | None = None
+    counts: dict[str, int] | None = None
+    detections: Detections | None = None
+    static: StaticVerdict | None = None
+    faults: FaultMetrics | None = None
+
+    @property
+    def neighbours(self) -> str:
+        """Which neighbours served the static filter: none, previous, next or both."""
+        return self.static.neighbours if self.static else "none"
+
+    def is_static(self) -> NDArray[np.bool_]:
+        """Return for each detection whether it stands still, or doubles another, and so is not counted: shape [N]."""
+        if self.static is None:
+            return np.zeros(len(self.detections.labels) if self.detections else 0, dtype=bool)
+        return np.asarray(self.static.static | self.static.duplicate, dtype=bool)
+
+
+@dataclass(frozen=True)
+class StillPipeline:
+    """The stages of one pipeline, loaded and ready; safe to share between threads."""
+
+    name: str
+    faults: FaultFilter | None
+    detector: Detector | None
+    statics: StaticFilter | None
+    settings: Settings
+
+    @classmethod
+    def load(cls, name: str, file: PipelinesFile, settings: Settings) -> "StillPipeline":
+        """Load every stage of the pipeline `name`; raise `ConfigError` or `ModelError` if one cannot be had."""
+        faults: FaultFilter | None = None
+        detector: Detector | None = None
+        statics: StaticFilter | None = None
+        for _, stage in file.stages_of(name):
+            if stage.kind in _FAULT_FILTERS:
+                faults = _FAULT_FILTERS[stage.kind](**stage.settings)
+            elif stage.kind in _STATIC_FILTERS:
+                statics = _STATIC_FILTERS[stage.kind](**stage.settings)
+            elif stage.model is not None:
+                detector = load_detector(stage.model, settings)
+        return cls(name, faults, detector, statics, settings)
+
+    @property
+    def model_sha256(self) -> str | None:
+        """Hash of the detector's weights, None where there is no detector."""
+        return self.detector.sha256 if self.detector else None
+
+    def analyse(
+        self,
+        previous: bytes | None,
+        current: bytes | None,
+        following: bytes | None,
+        given: Detections | None = None,
+    ) -> Analysis:
+        """Analyse `current` between its neighbours; None stands for a picture that is not there.
+
+        `given` takes the place of the detector's findings, for pipelines without one and for comparisons.
+        A neighbour that cannot be decoded counts as not there, as in the replaced system.
+        """
+        if current is None:
+            return Analysis("missing")
+        try:
+            picture = decode(current, settings=self.settings).image
+        except ImageError as error:
+            return Analysis("faulty", error.reason)
+        before, after = self._neighbour(previous), self._neighbour(following)
+        metrics = None
+        if self.faults is not None:
+            verdict = self.faults.check(before, picture, after)
+            metrics = verdict.metrics
+            if verdict.faulty:
+                return Analysis("faulty", verdict.reason, faults=metrics)
+            before = before if verdict.previous_comparable else None
+            after = after if verdict.next_comparable else None
+        found = given if given is not None else self._detect(picture)
+        return replace(self._judge(before, picture, after, found), faults=metrics)
+
+    def _neighbour(self, data: bytes | None) -> Image | None:
+        if data is None:
+            return None
+        try:
+            return decode(data, settings=self.settings).image
+        except ImageError:
+            return None
+
+    def _detect(self, picture: Image) -> Detections:
+        return self.detector.detect(picture) if self.detector else Detections.empty()
+
+    def _judge(self, before: Image | None, picture: Image, after: Image | None, found: Detections) -> Analysis:
+        verdict = None
+        if self.statics is not None:
+            verdict = self.statics.apply(before, picture, after, found.boxes, found.scores, found.labels)
+            if not verdict.usable:
+                return Analysis("faulty", verdict.reason, static=verdict)
+        analysis = Analysis("counted", verdict.reason if verdict else None, None, found, verdict)
+        return replace(analysis, counts=self._count(found, analysis.is_static()))
+
+    def _count(self, found: Detections, static: NDArray[np.bool_]) -> dict[str, int]:
+        seen = Counter(label for label, still in zip(found.labels, static, strict=True) if not still)
+        known = self.detector.classes if self.detector else tuple(seen)
+        return {name: seen[name] for name in COUNT_CLASSES if name in known}
