@@ -20,9 +20,9 @@ from wayside.core.ids import source_id
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS
-from wayside.sources.fetch import fetch_slot, row_from_stored
-from wayside.sources.http import open_http
-from wayside.sources.registry import load_sources, open_source
+from wayside.sources.fetch import fetch_slot
+from wayside.sources.http import HttpClient
+from wayside.sources.registry import find_source, open_source
 from wayside.sources.source import Camera, Source
 from wayside.stills.pipelines import PipelinesFile, load_pipelines
 from wayside.stills.plan import Shard, chunk, divide
@@ -40,10 +40,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Ingest:
-    """What the stages share: settings, store, warehouse and clock. Cheap to make; loads nothing until asked."""
+    """What the stages share: settings, store, warehouse and clock. Cheap to make; loads nothing until asked.
+
+    `lag` is the number of slots between the one fetched and the one analysed: 1, so that both neighbours are there,
+    or 0 to look at the present alone, with a pipeline that needs no neighbours.
+    """
 
     settings: Settings
     clock: Clock = utc_now
+    lag: int = 1
     store: Store = field(init=False)
     warehouse: ParquetWarehouse = field(init=False)
 
@@ -58,16 +63,13 @@ class Ingest:
 
     def source(self, name: str) -> Source:
         """Open a source by name; raise `ConfigError` that lists the known ones if there is none."""
-        specs = load_sources(self.settings)
-        if name not in specs:
-            raise ConfigError(f"source {name!r} is not known; there are {', '.join(sorted(specs))}")
-        return open_source(specs[name], self.settings)
+        return open_source(find_source(self.settings, name))
 
     # Plan
 
-    async def plan(self, name: str, slot: Slot) -> list[Shard]:
-        """List the source's cameras, publish the list, and divide it into shards."""
-        cameras = await self._cameras(name)
+    async def plan(self, name: str, slot: Slot, limit: int | None = None) -> list[Shard]:
+        """List the source's cameras, at most `limit`, publish the list, and divide it into shards."""
+        cameras = (await self._cameras(name))[:limit]
         shards = divide(name, slot, cameras, self.settings.shard_cameras)
         if shards:
             self.warehouse.save_plan(_plan_name(shards[0]), [camera.model_dump(mode="json") for camera in cameras])
@@ -78,7 +80,7 @@ class Ingest:
         source = self.source(name)
         latest = f"{source_id(name)}-latest"
         try:
-            async with open_http(source.spec, self.settings) as http:
+            async with HttpClient(source.spec, self.settings, clock=self.clock) as http:
                 cameras = sorted(await source.cameras(http), key=lambda camera: camera.id)
         except SourceError as error:
             if not self.warehouse.has_plan(latest):
@@ -86,7 +88,8 @@ class Ingest:
             log.warning("%s does not list its cameras (%s): the last list it gave serves", name, error)
             return [Camera.model_validate(camera) for camera in self.warehouse.load_plan(latest)]
         self.warehouse.save_plan(latest, [camera.model_dump(mode="json") for camera in cameras])
-        rows = [camera.row() for camera in cameras]
+        columns = set(CAMERAS.schema.names) - {"camera", "schema_version"}
+        rows = [{"camera": camera.id, **camera.model_dump(include=columns)} for camera in cameras]
         self.warehouse.publish(CAMERAS, Scope(name), to_arrow(CAMERAS, rows))
         return cameras
 
@@ -103,12 +106,12 @@ class Ingest:
             self.store,
             settings=self.settings,
             clock=self.clock,
-            progress=progress,
+            progress=progress and (lambda _row: progress(1)),
         )
         self.warehouse.stage(FRAMES, Scope(shard.source, shard.when), shard.plan, shard.part, rows)
-        return dict(Counter(row["status"] for row in rows))
+        return dict(Counter(str(row["status"]) for row in rows))
 
-    def publish_frames(self, shards: Sequence[Shard]) -> int:
+    async def publish_frames(self, shards: Sequence[Shard]) -> int:
         """Publish the frames of a slot, once all its shards are fetched; return the number of rows.
 
         A row that says less than is known is replaced: by the picture that another run stored meanwhile, or by the
@@ -116,30 +119,43 @@ class Ingest:
         """
         first = shards[0]
         scope = Scope(first.source, first.when)
-        staged = self.warehouse.staged(FRAMES, scope, first.plan, first.parts).to_pylist()
-        if len(staged) != len(self.warehouse.load_plan(_plan_name(first))):
-            raise AuditError(f"frames of {scope} are not published: {len(staged)} rows for another number of cameras")
-        before = {row["camera"]: row for row in self.warehouse.read(FRAMES, scope).to_pylist()}
-        rows = [self._best(row, before.get(row["camera"])) for row in staged]
-        return self.warehouse.publish(FRAMES, scope, to_arrow(FRAMES, rows))
+        planned = [Camera.model_validate(camera) for camera in self.warehouse.load_plan(_plan_name(first))]
+        rows: dict[str, Row] = {
+            row["camera"]: row for row in self.warehouse.staged(FRAMES, scope, first.plan, first.parts).to_pylist()
+        }
+        if sorted(rows) != sorted(camera.id for camera in planned):
+            raise AuditError(f"frames of {scope} are not published: {len(rows)} rows for {len(planned)} cameras")
+        lacking = [camera for camera in planned if rows[camera.id]["status"] != "ok"]
+        rows |= {row["camera"]: row for row in await self._stored(first, lacking)}
+        known = self.warehouse.read(FRAMES, scope).to_pylist()
+        rows |= {
+            row["camera"]: row
+            for row in known
+            if row["status"] == "ok" and rows.get(row["camera"], row)["status"] != "ok"
+        }
+        return self.warehouse.publish(FRAMES, scope, to_arrow(FRAMES, list(rows.values())))
 
-    def _best(self, row: Row, before: Row | None) -> Row:
-        if row["status"] == "ok":
-            return row
-        slot = Slot(row["slot"])
-        stored = self.store.read(picture_key(row["source"], slot, row["camera"]))
-        if stored is not None:
-            return row_from_stored(row["source"], row["camera"], slot, stored)
-        return before if before is not None and before["status"] == "ok" else row
+    async def _stored(self, shard: Shard, cameras: Sequence[Camera]) -> list[Row]:
+        """Return the rows of those cameras whose picture is in the store by now; nobody is asked for one."""
+        there = [camera for camera in cameras if self.store.exists(picture_key(shard.source, shard.when, camera.id))]
+        if not there:
+            return []
+        source = self.source(shard.source)
+        return await fetch_slot(
+            source, there, shard.when, self.store, settings=self.settings, clock=self.clock, offers=()
+        )
 
     # Analyse
 
+    def _analysed(self, shard: Shard) -> Slot:
+        return shard.when.shift(-self.lag)
+
     def analyse(self, shard: Shard, pipeline: StillPipeline, progress: Progress | None = None) -> dict[str, int]:
-        """Analyse a shard of the slot before the shard's, and stage its rows; return how many ended in each outcome.
+        """Analyse a shard of the slot that is due, and stage its rows; return how many ended in each outcome.
 
         The cameras are those that the frames of that slot name; nothing is staged where there are none.
         """
-        slot = shard.when.previous
+        slot = self._analysed(shard)
         scope = Scope(shard.source, slot, pipeline.name)
         frames = self.warehouse.read(FRAMES, Scope(shard.source, slot)).sort_by("camera").to_pylist()
         counts: list[Row] = []
@@ -157,8 +173,8 @@ class Ingest:
 
     def _analyses(self, frames: Sequence[Row], slot: Slot, pipeline: StillPipeline) -> Iterator[tuple[str, Analysis]]:
         def work(frame: Row) -> Analysis:
-            pictures = [self._bytes(frame, when) for when in (slot.previous, slot, slot.next)]
-            analysis = pipeline.analyse(*pictures)
+            before, current, after = (self._bytes(frame, when) for when in (slot.previous, slot, slot.next))
+            analysis = pipeline.analyse(before, current, after)
             return replace(analysis, reason=frame["reason"]) if analysis.outcome == "missing" else analysis
 
         for frame, result in zip(frames, stream(frames, work, workers=self.settings.workers), strict=True):
@@ -169,12 +185,12 @@ class Ingest:
         return stored.data if stored else None
 
     def publish_counts(self, shards: Sequence[Shard], pipeline: str) -> Row:
-        """Publish counts and detections of the slot before the shards'; return the summary of the run."""
+        """Publish counts and detections of the slot that is due; return the summary of the run."""
         first = shards[0]
-        scope = Scope(first.source, first.when.previous, pipeline)
+        scope = Scope(first.source, self._analysed(first), pipeline)
         counts = self.warehouse.staged(COUNTS, scope, first.plan, first.parts)
         detections = self.warehouse.staged(DETECTIONS, scope, first.plan, first.parts)
-        frames = self.warehouse.read(FRAMES, Scope(first.source, first.when.previous)).num_rows
+        frames = self.warehouse.read(FRAMES, Scope(first.source, self._analysed(first))).num_rows
         if counts.num_rows != frames:
             raise AuditError(f"counts of {scope} are not published: {counts.num_rows} rows for {frames} frames")
         if frames:
@@ -196,7 +212,7 @@ class Ingest:
             "fetched": frames["ok"],
             "missing": frames["missing"],
             "failed": frames["failed"],
-            "analysed_slot": shard.when.previous.start,
+            "analysed_slot": self._analysed(shard).start,
             "analysed": pc.sum(pc.invert(unusable)).as_py() or 0,
             "faulty": pc.sum(counts["faulty"]).as_py() or 0,
             "detections": pc.sum(pc.invert(detections["static"])).as_py() or 0,
@@ -207,17 +223,24 @@ class Ingest:
 
     # All of it, in one process
 
-    async def run_slot(self, name: str, slot: Slot, pipeline: StillPipeline, progress: Progress | None = None) -> Row:
+    async def run_slot(
+        self,
+        name: str,
+        slot: Slot,
+        pipeline: StillPipeline,
+        progress: Progress | None = None,
+        limit: int | None = None,
+    ) -> Row:
         """Plan, fetch, analyse and publish one slot of one source; return the run's summary.
 
         `progress` is called with the number of cameras done, each camera counting twice: fetched and analysed.
         """
-        shards = await self.plan(name, slot)
+        shards = await self.plan(name, slot, limit)
         if not shards:
             raise ConfigError(f"source {name} lists no camera: see `wayside sources check {name}`")
         for shard in shards:
             await self.fetch(shard, progress)
-        self.publish_frames(shards)
+        await self.publish_frames(shards)
         for shard in shards:
             self.analyse(shard, pipeline, progress)
         return self.publish_counts(shards, pipeline.name)

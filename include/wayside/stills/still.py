@@ -6,7 +6,7 @@ comes out, and whatever is wrong with a picture is said in the analysis and neve
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,15 @@ from wayside.core.errors import ImageError
 from wayside.core.settings import Settings
 from wayside.core.tables import COUNT_CLASSES
 from wayside.quality.faulty import FaultMetrics, FaultyImageFilterV0, FaultyImageFilterV1
+from wayside.quality.picture import Picture
 from wayside.quality.static import StaticObjectFilterV0, StaticObjectFilterV1, StaticVerdict
 from wayside.stills.pipelines import PipelinesFile
-from wayside.vision.decode import decode
-from wayside.vision.detector import Detections, Detector, load_detector
+from wayside.vision.decode import Limits, decode
+from wayside.vision.detections import Detections
+from wayside.vision.detector import Detector, load_detector
 
-Image = NDArray[np.uint8]
-FaultFilter = FaultyImageFilterV0 | FaultyImageFilterV1
-StaticFilter = StaticObjectFilterV0 | StaticObjectFilterV1
+FaultFilter: TypeAlias = FaultyImageFilterV0 | FaultyImageFilterV1
+StaticFilter: TypeAlias = StaticObjectFilterV0 | StaticObjectFilterV1
 
 _FAULT_FILTERS: dict[str, type[FaultFilter]] = {"faulty_v0": FaultyImageFilterV0, "faulty_v1": FaultyImageFilterV1}
 _STATIC_FILTERS: dict[str, type[StaticFilter]] = {"static_v0": StaticObjectFilterV0, "static_v1": StaticObjectFilterV1}
@@ -96,7 +97,7 @@ class StillPipeline:
         if current is None:
             return Analysis("missing")
         try:
-            picture = decode(current, settings=self.settings).image
+            picture = self._decode(current)
         except ImageError as error:
             return Analysis("faulty", error.reason)
         before, after = self._neighbour(previous), self._neighbour(following)
@@ -111,18 +112,21 @@ class StillPipeline:
         found = given if given is not None else self._detect(picture)
         return replace(self._judge(before, picture, after, found), faults=metrics)
 
-    def _neighbour(self, data: bytes | None) -> Image | None:
+    def _decode(self, data: bytes) -> Picture:
+        return Picture(decode(data, limits=Limits.of(self.settings)).image)
+
+    def _neighbour(self, data: bytes | None) -> Picture | None:
         if data is None:
             return None
         try:
-            return decode(data, settings=self.settings).image
+            return self._decode(data)
         except ImageError:
             return None
 
-    def _detect(self, picture: Image) -> Detections:
-        return self.detector.detect(picture) if self.detector else Detections.empty()
+    def _detect(self, picture: Picture) -> Detections:
+        return self.detector.detect(picture.image) if self.detector else Detections.empty()
 
-    def _judge(self, before: Image | None, picture: Image, after: Image | None, found: Detections) -> Analysis:
+    def _judge(self, before: Picture | None, picture: Picture, after: Picture | None, found: Detections) -> Analysis:
         verdict = None
         if self.statics is not None:
             verdict = self.statics.apply(before, picture, after, found.boxes, found.scores, found.labels)

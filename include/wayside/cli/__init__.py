@@ -1,0 +1,1 @@
+"""The command `wayside`: each capability without Airflow, for a shell and for tests."""

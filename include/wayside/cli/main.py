@@ -1,0 +1,46 @@
+"""The command `wayside` and its parts. An error that Wayside raises on purpose ends it with one clear line."""
+
+import logging
+import sys
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from wayside import __version__
+from wayside.cli import analyse, counts, demo, models, sources
+from wayside.core.errors import WaysideError
+
+_HELP = "Pictures taken beside the road become data."
+_commands = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+_commands.add_typer(sources.app, name="sources", help="Who offers pictures: list them, check that they answer.")
+_commands.add_typer(models.app, name="models", help="Detectors: list, pull, verify, evaluate.")
+_commands.add_typer(counts.app, name="counts", help="What was counted.")
+_commands.command("fetch")(sources.fetch)
+_commands.command("analyse")(analyse.analyse)
+_commands.command("ingest")(counts.ingest)
+_commands.command("demo")(demo.demo)
+
+
+@_commands.callback()
+def _common(verbose: bool = typer.Option(False, "--verbose", "-v", help="Say more on the error stream.")) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+    )
+
+
+@_commands.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def app() -> None:
+    """Run the command line; exit 1 with the error's text when Wayside refuses, 2 on wrong usage."""
+    try:
+        _commands()
+    except WaysideError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        sys.exit(1)
