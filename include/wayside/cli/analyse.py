@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,10 @@ from wayside.core.settings import settings
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES
 
+if TYPE_CHECKING:
+    from wayside.stills.still import Analysis, StillPipeline
+    from wayside.vision.detections import Detections
+
 _SLOT_FOLDERS = re.compile(r"(?P<day>\d{8})/(?P<hhmm>\d{4})/[^/]+$")
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 _ALONE = "FaultyImageFilterV1_WaysideV1"
@@ -25,9 +29,13 @@ _ALONE = "FaultyImageFilterV1_WaysideV1"
 
 @dataclass(frozen=True)
 class Still:
-    """A picture to look at, with the files of its neighbours, which need not exist."""
+    """A picture to look at, with the files of its neighbours, which need not exist.
+
+    `place` is its path within the folder that was given: what people call it, and where its drawn copy goes.
+    """
 
     path: Path
+    place: Path
     previous: Path | None = None
     following: Path | None = None
 
@@ -35,37 +43,42 @@ class Still:
 def stills_in(folder: Path) -> Iterator[Still]:
     """Yield the pictures of a folder, sorted; those in `<YYYYMMDD>/<HHMM>/` folders know their neighbours."""
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _PICTURES and not any(part.startswith(".") for part in path.parts[-4:]):
-            yield _with_neighbours(path)
+        place = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if path.suffix.lower() in _PICTURES and not hidden and path.is_file():
+            yield _with_neighbours(path, place)
 
 
-def _with_neighbours(path: Path) -> Still:
+def _with_neighbours(path: Path, place: Path) -> Still:
     found = _SLOT_FOLDERS.search(path.as_posix())
     if not found:
-        return Still(path)
+        return Still(path, place)
     try:
         moment = datetime.strptime(found["day"] + found["hhmm"], "%Y%m%d%H%M").replace(tzinfo=UTC)
         slot = Slot(moment)
     except (ValueError, ConfigError):
-        return Still(path)
+        return Still(path, place)
     root = path.parents[2]
     before, after = (root / near.day / near.hhmm / path.name for near in (slot.previous, slot.next))
-    return Still(path, before, after)
+    return Still(path, place, before, after)
 
 
 def analyse(
     folder: Path | None = typer.Argument(None, exists=True, file_okay=False, help="Folder of pictures."),
-    current: Path | None = typer.Option(None, help="One picture."),
-    previous: Path | None = typer.Option(None, help="The picture ten minutes before it."),
-    following: Path | None = typer.Option(None, "--next", help="The picture ten minutes after it."),
+    current: Path | None = typer.Option(None, dir_okay=False, help="One picture."),
+    previous: Path | None = typer.Option(None, dir_okay=False, help="The picture ten minutes before it."),
+    following: Path | None = typer.Option(None, "--next", dir_okay=False, help="The picture ten minutes after it."),
     pipeline: str | None = typer.Option(
         None,
         help=f"Pipeline of include/config/pipelines.yaml; by default the default one, or without neighbours {_ALONE}.",
     ),
     boxes: Path | None = typer.Option(
-        None, help='JSON in place of a detector: [["car", [y0, x0, y1, x1, score]], …], in pixels.'
+        None,
+        exists=True,
+        dir_okay=False,
+        help='JSON in place of a detector: [["car", [y0, x0, y1, x1, score]], …], in pixels.',
     ),
-    annotate: Path | None = typer.Option(None, help="Folder for the pictures with the boxes drawn."),
+    annotate: Path | None = typer.Option(None, file_okay=False, help="Folder for the pictures with the boxes drawn."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object for each picture."),
 ) -> None:
     """Count what is on pictures, and say why a picture cannot be used."""
@@ -74,7 +87,11 @@ def analyse(
 
     if (folder is None) == (current is None):
         raise typer.BadParameter("give either a FOLDER or --current PICTURE")
-    stills = list(stills_in(folder)) if folder else [Still(current or Path(), previous, following)]
+    if folder and (previous or following):
+        raise typer.BadParameter(
+            "--previous and --next go with --current; a folder's pictures find theirs by its names"
+        )
+    stills = list(_chosen(folder, current, previous, following))
     if not stills:
         raise ConfigError(f"no picture lies in {folder}: looked for {', '.join(sorted(_PICTURES))}")
     file = load_pipelines(settings().config / "pipelines.yaml")
@@ -86,20 +103,29 @@ def analyse(
         for result in results:
             typer.echo(json.dumps(result))
     else:
-        Console().print(_table(list(results), name))
+        Console().print(_table([still.place for still in stills], list(results), name))
+
+
+def _chosen(
+    folder: Path | None, current: Path | None, previous: Path | None, following: Path | None
+) -> Iterator[Still]:
+    if folder is not None:
+        yield from stills_in(folder)
+    if current is not None:
+        yield Still(current, Path(current.name), previous, following)
 
 
 def _analyse(
-    stills: list[Still], pipeline: Any, boxes: Path | None, annotate: Path | None, quiet: bool
+    stills: list[Still], pipeline: "StillPipeline", boxes: Path | None, annotate: Path | None, quiet: bool
 ) -> Iterator[dict[str, Any]]:
     from wayside.vision.stream import Failure, stream
 
     def work(still: Still) -> dict[str, Any]:
-        pictures = [_bytes(path) for path in (still.previous, still.path, still.following)]
-        given = _given(boxes, pictures[1]) if boxes else None
-        analysis = pipeline.analyse(*pictures, given=given)
-        if annotate and pictures[1] is not None:
-            _annotate(pictures[1], analysis, annotate / f"{still.path.stem}-annotated.jpg")
+        current = _bytes(still.path)
+        given = _given(boxes, current) if boxes else None
+        analysis = pipeline.analyse(_bytes(still.previous), current, _bytes(still.following), given)
+        if annotate and current is not None:
+            _annotate(current, analysis, annotate / still.place.with_name(f"{still.place.stem}-annotated.jpg"))
         return {"picture": str(still.path), "pipeline": pipeline.name, **describe(analysis)}
 
     with Progress(console=Console(stderr=True), disable=quiet or len(stills) < 2, transient=True) as progress:
@@ -111,7 +137,7 @@ def _analyse(
             yield result
 
 
-def describe(analysis: Any) -> dict[str, Any]:
+def describe(analysis: "Analysis") -> dict[str, Any]:
     """Return an analysis as plain values for JSON; measures that were not taken are null."""
     faults, static, found = analysis.faults, analysis.static, analysis.detections
     shares = static.moving_share.tolist() if static is not None and found is not None else []
@@ -151,7 +177,7 @@ def _bytes(path: Path | None) -> bytes | None:
         return None
 
 
-def _given(boxes: Path, picture: bytes | None) -> Any:
+def _given(boxes: Path, picture: bytes | None) -> "Detections":
     """Read boxes in the form of chrono_lens and turn their pixels into fractions of `picture`."""
     import numpy as np
 
@@ -171,10 +197,12 @@ def _given(boxes: Path, picture: bytes | None) -> Any:
     height, width = image.shape[:2]
     scale = np.array([width, height, width, height], np.float32)
     # The middle of a pixel survives the way to a fraction and back, whatever the rounding.
-    return Detections((columns[:, [1, 0, 3, 2]] + 0.5) / scale, columns[:, 4].copy(), tuple(label for label, _ in entries))
+    return Detections(
+        (columns[:, [1, 0, 3, 2]] + 0.5) / scale, columns[:, 4].copy(), tuple(label for label, _ in entries)
+    )
 
 
-def _annotate(picture: bytes, analysis: Any, path: Path) -> None:
+def _annotate(picture: bytes, analysis: "Analysis", path: Path) -> None:
     from wayside.core.errors import ImageError
     from wayside.vision.annotate import annotate
     from wayside.vision.decode import decode, encode_jpeg
@@ -189,11 +217,11 @@ def _annotate(picture: bytes, analysis: Any, path: Path) -> None:
     path.write_bytes(encode_jpeg(image))
 
 
-def _table(results: list[dict[str, Any]], pipeline: str) -> Table:
+def _table(places: list[Path], results: list[dict[str, Any]], pipeline: str) -> Table:
     shown = [name for name in COUNT_CLASSES if any(name in (result["counts"] or {}) for result in results)]
     table = Table("picture", "outcome", *shown, title=pipeline)
-    for result in results:
+    for place, result in zip(places, results, strict=True):
         counts = result["counts"] or {}
         said = result["outcome"] if result["reason"] is None else f"{result['outcome']}: {result['reason']}"
-        table.add_row(Path(result["picture"]).name, said, *(str(counts.get(name, "")) for name in shown))
+        table.add_row(place.as_posix(), said, *(str(counts.get(name, "")) for name in shown))
     return table

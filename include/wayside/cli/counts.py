@@ -5,7 +5,8 @@ import csv
 import json
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import typer
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from wayside.core.clock import utc_now
+from wayside.core.errors import ConfigError
 from wayside.core.settings import settings
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES
@@ -42,11 +44,13 @@ def ingest(
     when = Slot.parse(slot) if slot else Slot.floor(utc_now())
     loaded = StillPipeline.load(pipeline or work.pipelines.default, work.pipelines, settings())
     names = source or [name for name, spec in load_sources(settings()).items() if spec.enabled]
+    if not names:
+        raise ConfigError("no source is enabled: set `enabled: true` in include/config/sources.yaml, or give --source")
     table = Table("source", "slot", "cameras", "fetched", "missing", "failed", "analysed slot", "analysed", "faulty")
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for name in names:
             task = progress.add_task(name, total=None)
-            row = asyncio.run(work.run_slot(name, when, loaded, lambda done, task=task: progress.advance(task, done)))
+            row = asyncio.run(work.run_slot(name, when, loaded, partial(progress.advance, task)))
             table.add_row(
                 name,
                 str(when),
@@ -66,13 +70,15 @@ def query(
     since: datetime | None = typer.Option(None, help="First moment, UTC; by default 24 hours ago."),
     until: datetime | None = typer.Option(None, help="First moment no longer wanted, UTC; by default now."),
     limit: int = typer.Option(1000, min=1, max=1_000_000, help="Rows at most."),
-    form: str = typer.Option("table", "--format", help="table, json or csv."),
+    form: Literal["table", "json", "csv"] = typer.Option("table", "--format", help="How the rows are printed."),
 ) -> None:
     """Print counts, one row for each camera and slot."""
     from wayside.warehouse.parquet import ParquetWarehouse
 
     last = until.replace(tzinfo=UTC) if until else utc_now()
     first = since.replace(tzinfo=UTC) if since else last - timedelta(days=1)
+    if last < first:
+        raise typer.BadParameter("--since lies after --until")
     days = [(first + timedelta(days=step)).strftime("%Y%m%d") for step in range((last.date() - first.date()).days + 1)]
     values = {"since": first, "until": last, "camera": camera, "limit": limit}
     warehouse = ParquetWarehouse(settings().warehouse)
@@ -83,20 +89,20 @@ def query(
     _print(form, names, rows)
 
 
-def _print(form: str, names: list[str], rows: list[tuple[Any, ...]]) -> None:
+def _print(form: Literal["table", "json", "csv"], names: list[str], rows: list[tuple[Any, ...]]) -> None:
     texts = [
         ["" if cell is None else cell.isoformat() if isinstance(cell, datetime) else str(cell) for cell in row]
         for row in rows
     ]
     if form == "json":
-        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=1))
+        typer.echo(
+            json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=datetime.isoformat, indent=1)
+        )
     elif form == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerows([names, *texts])
-    elif form == "table":
+    else:
         table = Table(*names)
         for row in texts:
             table.add_row(*row)
         Console().print(table if rows else "No counts there yet: run `wayside ingest`, or `make demo`.")
-    else:
-        raise typer.BadParameter("--format is table, json or csv")

@@ -9,19 +9,25 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from wayside.core.clock import utc_now
+from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import WaysideError
 from wayside.core.settings import Settings, settings
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES, COUNTS, FRAMES
+
+if TYPE_CHECKING:
+    from wayside.cli.report import Section
+    from wayside.sources.demo.server import DemoServer
+    from wayside.stills.ingest import Ingest
+    from wayside.stills.still import StillPipeline
 
 CITY_SOURCES = ("Demo-city", "Demo-observatory")
 LONDON = "TfL-images"
@@ -30,6 +36,7 @@ FIRST_SLOT = Slot.parse(
 )  # a Tuesday: rush hour, and most of the city's faults before the day is half over
 _LONDON_PIPELINES = ("FaultyImageFilterV1_YoloxNano", "FaultyImageFilterV1_WaysideV1")
 _LONDON_CAMERAS = 40
+_SLOW = 0.5  # seconds that the city's slow camera takes; nobody wants to wait longer for each slot
 _LONDON_PATIENCE = 5.0
 
 
@@ -64,17 +71,19 @@ def demo(
 
 
 @contextmanager
-def _city() -> Iterator[Any]:
+def _city() -> Iterator["DemoServer"]:
     """Serve the demo city on this machine while the block runs, and tell the sources where it is."""
     from wayside.sources.demo.city import DemoCity
     from wayside.sources.demo.server import running
 
-    with running(DemoCity(), lambda: FIRST_SLOT.start) as server:
+    with running(DemoCity(), FIRST_SLOT.start, slow_seconds=_SLOW) as server:
         os.environ["WAYSIDE_DEMO_URL"] = server.base_url
         yield server
 
 
-def _run_city(work: Any, pipeline: Any, server: Any, slots: int, again: bool, console: Console) -> None:
+def _run_city(
+    work: "Ingest", pipeline: "StillPipeline", server: "DemoServer", slots: int, again: bool, console: Console
+) -> None:
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     ) as progress:
@@ -83,13 +92,16 @@ def _run_city(work: Any, pipeline: Any, server: Any, slots: int, again: bool, co
             for source in CITY_SOURCES:
                 progress.update(task, description=f"{source} {slot.hhmm}")
                 if again or not _done(work, source, slot, pipeline):
-                    now = slot.start + timedelta(seconds=20)
-                    server.clock = work.clock = lambda now=now: now
+                    server.clock = work.clock = _clock_at(slot.start + timedelta(seconds=20))
                     asyncio.run(work.run_slot(source, slot, pipeline))
                 progress.advance(task)
 
 
-def _done(work: Any, source: str, slot: Slot, pipeline: Any) -> bool:
+def _clock_at(now: datetime) -> Clock:
+    return lambda: now
+
+
+def _done(work: "Ingest", source: str, slot: Slot, pipeline: "StillPipeline") -> bool:
     """Tell whether the slot is published, made by the very weights that would be used now."""
     from wayside.core.tables import RUNS
     from wayside.warehouse.scope import Scope
@@ -102,7 +114,7 @@ def _done(work: Any, source: str, slot: Slot, pipeline: Any) -> bool:
     return set(counts["model_sha256"].unique().to_pylist()) == {pipeline.model_sha256}
 
 
-def _run_london(chosen: Settings, console: Console) -> list[Any]:
+def _run_london(chosen: Settings, console: Console) -> "list[Section]":
     """Fetch and analyse one slot of London's live cameras; say why not where that cannot be."""
     from wayside.cli.report import Section
     from wayside.stills.ingest import Ingest
@@ -122,7 +134,7 @@ def _run_london(chosen: Settings, console: Console) -> list[Any]:
     return [Section(LONDON, pipeline.name, slot, slot)]
 
 
-async def _reach_london(work: Any) -> None:
+async def _reach_london(work: "Ingest") -> None:
     from wayside.sources.http import HttpClient
 
     source = work.source(LONDON)
@@ -130,7 +142,7 @@ async def _reach_london(work: Any) -> None:
         await source.cameras(http)
 
 
-def _london_pipeline(work: Any, chosen: Settings, console: Console) -> Any:
+def _london_pipeline(work: "Ingest", chosen: Settings, console: Console) -> "StillPipeline":
     """Load YOLOX-nano for real pictures, pulled where it is not there yet; our own detector if it cannot be had."""
     from wayside.stills.still import StillPipeline
     from wayside.vision.registry import card, pull
@@ -144,7 +156,7 @@ def _london_pipeline(work: Any, chosen: Settings, console: Console) -> Any:
         return StillPipeline.load(_LONDON_PIPELINES[1], work.pipelines, chosen)
 
 
-def _summary(work: Any, sections: list[Any]) -> Table:
+def _summary(work: "Ingest", sections: "list[Section]") -> Table:
     """Return the table of what was counted, a row for each source."""
     table = Table("source", "slots", "pictures", "faulty", "missing", *COUNT_CLASSES, title="Objects counted")
     for section in sections:

@@ -6,6 +6,7 @@ import sys
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.text import Text
 
 from wayside import __version__
 from wayside.cli import analyse, counts, demo, models, sources
@@ -42,5 +43,7 @@ def app() -> None:
     try:
         _commands()
     except WaysideError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        # Text, not markup: a message may hold brackets of its own.
+        said = Text.assemble(("error:", "bold red"), f" {error}")
+        Console(stderr=True).print(said, highlight=False, soft_wrap=True)
         sys.exit(1)

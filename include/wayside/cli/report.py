@@ -5,10 +5,13 @@ One HTML file beside its pictures and Plotly's own script, so that it opens from
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES
+
+if TYPE_CHECKING:
+    from wayside.stills.ingest import Ingest
 
 PICTURES_PER_SOURCE = 12
 COLOURS = dict(
@@ -26,7 +29,7 @@ class Section:
     last: Slot
 
 
-def write_report(work: Any, sections: list[Section], folder: Path) -> Path:
+def write_report(work: "Ingest", sections: list[Section], folder: Path) -> Path:
     """Write the page for `sections` into `folder` and return its path."""
     import jinja2
 
@@ -55,7 +58,7 @@ def _write_plotly(folder: Path) -> None:
     (folder / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
 
 
-def _chart(work: Any, section: Section) -> str | None:
+def _chart(work: "Ingest", section: Section) -> str | None:
     """Return the counts over time as a Plotly fragment; None where there is one slot only."""
     import plotly.graph_objects as go
 
@@ -85,7 +88,7 @@ def _chart(work: Any, section: Section) -> str | None:
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False}))
 
 
-def _pictures(work: Any, section: Section, folder: Path) -> list[dict[str, Any]]:
+def _pictures(work: "Ingest", section: Section, folder: Path) -> list[dict[str, Any]]:
     """Draw and write the busiest picture of each of the busiest cameras."""
     counted = " + ".join(f"coalesce({name}, 0)" for name in COUNT_CLASSES)
     with work.warehouse.connect([section.source], None, [section.pipeline]) as database:
@@ -96,10 +99,14 @@ def _pictures(work: Any, section: Section, folder: Path) -> list[dict[str, Any]]
             "GROUP BY camera ORDER BY 3 DESC, 1 LIMIT $limit",
             {"first": section.first.start, "last": section.last.start, "limit": PICTURES_PER_SOURCE},
         ).fetchall()
-    return [_picture(work, section, folder, camera, Slot(moment), name or camera) for camera, moment, _, name in rows]
+    drawn = (_picture(work, section, folder, camera, Slot(moment), name or camera) for camera, moment, _, name in rows)
+    return [picture for picture in drawn if picture]
 
 
-def _picture(work: Any, section: Section, folder: Path, camera: str, slot: Slot, name: str) -> dict[str, Any]:
+def _picture(
+    work: "Ingest", section: Section, folder: Path, camera: str, slot: Slot, name: str
+) -> dict[str, Any] | None:
+    """Draw one picture and return what the page says of it; None for one that is no longer in the store."""
     import numpy as np
 
     from wayside.core.tables import DETECTIONS
@@ -109,6 +116,9 @@ def _picture(work: Any, section: Section, folder: Path, camera: str, slot: Slot,
     from wayside.vision.detections import Detections
     from wayside.warehouse.scope import Scope
 
+    stored = work.store.read(picture_key(section.source, slot, camera))
+    if stored is None:
+        return None
     rows = [
         row
         for row in work.warehouse.read(DETECTIONS, Scope(section.source, slot, section.pipeline)).to_pylist()
@@ -120,7 +130,6 @@ def _picture(work: Any, section: Section, folder: Path, camera: str, slot: Slot,
         tuple(row["label"] for row in rows),
     )
     static = np.array([row["static"] for row in rows], bool)
-    stored = work.store.read(picture_key(section.source, slot, camera))
     file = f"pictures/{section.source}-{slot}-{camera}.jpg"
     (folder / file).write_bytes(encode_jpeg(annotate(decode(stored.data).image, found, static)))
     counted = [label for label, still in zip(found.labels, static, strict=True) if not still]
@@ -128,7 +137,7 @@ def _picture(work: Any, section: Section, folder: Path, camera: str, slot: Slot,
     return {"file": file, "name": name, "camera": camera, "slot": slot, "counts": counts, "static": int(static.sum())}
 
 
-def _faults(work: Any, section: Section) -> list[tuple[str, str, int]]:
+def _faults(work: "Ingest", section: Section) -> list[tuple[str, str, int]]:
     """Return (camera, reason, slots) for pictures that could not be counted, most frequent first."""
     with work.warehouse.connect([section.source], None, [section.pipeline]) as database:
         return list(

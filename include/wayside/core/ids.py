@@ -12,6 +12,8 @@ from wayside.core.errors import InvalidIdentifierError
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _CAMERA: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 _PIPELINE: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(?:_[A-Z][A-Za-z0-9]{0,62}){0,7}")
+# A folder's name is `pipeline=<id>`, and file systems end at 255 bytes.
+_PIPELINE_LENGTH: Final = 200
 # Windows refuses these stems whatever the suffix; an archive has to survive a copy to such a disk.
 _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
@@ -36,9 +38,7 @@ def camera_id(value: str) -> str:
 
 def pipeline_id(value: str) -> str:
     """Return `value` if it can name a pipeline (`FaultyImageFilterV0_StaticObjectFilterV0`), else raise."""
-    return _check(
-        "pipeline",
-        value,
-        _PIPELINE,
-        "stages joined by '_', each of letters and digits and starting with a capital",
-    )
+    says = "stages joined by '_', each of letters and digits and starting with a capital, at most 8 and 200 characters"
+    if len(_check("pipeline", value, _PIPELINE, says)) > _PIPELINE_LENGTH:
+        raise InvalidIdentifierError(f"pipeline {value!r} is not valid: {says}")
+    return value

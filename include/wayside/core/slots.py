@@ -4,6 +4,7 @@ A slot is named by its start. The picture of slot S is the one fetched at S (by 
 ends at S is over) and lies in the folder `<YYYYMMDD>/<HHMM>`, as in a chrono_lens bucket.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +13,10 @@ from wayside.core.errors import ConfigError
 
 SLOT_LENGTH = timedelta(minutes=10)
 SLOTS_PER_DAY = 144
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+_EPOCH = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+# `strptime` alone would read 2020511T50Z as well, and digits of any script.
+_WRITTEN = re.compile(r"([0-9]{8})(?:T([0-9]{4})Z|/([0-9]{4}))")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -24,7 +28,9 @@ class Slot:
     def __post_init__(self) -> None:
         if self.start.tzinfo is None:
             raise ConfigError(f"slot {self.start} has no time zone: give UTC, say {self.start.isoformat()}Z")
-        object.__setattr__(self, "start", self.start.astimezone(UTC))
+        object.__setattr__(self, "start", _aware(self.start))
+        if not FIRST_YEAR <= self.start.year <= LAST_YEAR:
+            raise ConfigError(f"slot {self.start.isoformat()} lies outside of the years {FIRST_YEAR} to {LAST_YEAR}")
         if (self.start - _EPOCH) % SLOT_LENGTH:
             raise ConfigError(f"slot {self.start.isoformat()} does not start on a multiple of ten minutes")
 
@@ -37,18 +43,17 @@ class Slot:
     @classmethod
     def ceil(cls, when: datetime) -> "Slot":
         """Return the first slot at or after `when`: exact multiples stay (the back-fill's rounding rule)."""
-        moment = _aware(when)
-        return cls(moment + -((moment - _EPOCH) % SLOT_LENGTH) % SLOT_LENGTH)
+        slot = cls.floor(when)
+        return slot if slot.start == when else slot.next
 
     @classmethod
     def parse(cls, text: str) -> "Slot":
         """Read `20200501T0050Z`, `20200501/0050` or an ISO time with a zone; raise `ConfigError` otherwise."""
-        for form in ("%Y%m%dT%H%MZ", "%Y%m%d/%H%M"):
-            try:
-                return cls(datetime.strptime(text, form).replace(tzinfo=UTC))
-            except ValueError:
-                continue
+        written = _WRITTEN.fullmatch(text)
         try:
+            if written:
+                day, hhmm = written[1], written[2] or written[3]
+                return cls(datetime.strptime(day + hhmm, "%Y%m%d%H%M").replace(tzinfo=UTC))
             return cls(datetime.fromisoformat(text))
         except ValueError:
             raise ConfigError(f"{text!r} is not a slot: write 20200501T0050Z or 2020-05-01T00:50Z") from None
@@ -104,4 +109,7 @@ class Slot:
 def _aware(when: datetime) -> datetime:
     if when.tzinfo is None:
         raise ConfigError(f"{when} has no time zone")
-    return when.astimezone(UTC)
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ConfigError(f"{when.isoformat()} lies outside of the years {FIRST_YEAR} to {LAST_YEAR}") from None

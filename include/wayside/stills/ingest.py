@@ -10,16 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from wayside.core.clock import Clock, utc_now
-from wayside.core.errors import AuditError, ConfigError, SourceError
+from wayside.core.errors import AuditError, ConfigError, ModelError, SourceError, StoreError
 from wayside.core.ids import source_id
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS
+from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS, Table
 from wayside.sources.fetch import fetch_slot
 from wayside.sources.http import HttpClient
 from wayside.sources.registry import find_source, open_source
@@ -30,9 +31,12 @@ from wayside.stills.rows import count_row, detection_rows
 from wayside.stills.still import Analysis, StillPipeline
 from wayside.store import LocalStore, Store, picture_key
 from wayside.vision.stream import Failure, stream
-from wayside.warehouse.audit import audit_together
+from wayside.warehouse.audit import BROKEN, audit_together
 from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
 from wayside.warehouse.scope import Scope
+
+EXPIRED: Final = "expired"
+"""Reason of a count whose frame is ok and whose picture is no longer in the store."""
 
 Progress = Callable[[int], None]
 log = logging.getLogger(__name__)
@@ -76,7 +80,10 @@ class Ingest:
         return shards
 
     async def _cameras(self, name: str) -> list[Camera]:
-        """Ask the source for its cameras; while it does not answer, the last list that it gave serves."""
+        """Ask the source for its cameras; while it does not answer, the last list that it gave serves.
+
+        An empty list is handed on and not kept: it is never what a source means.
+        """
         source = self.source(name)
         latest = f"{source_id(name)}-latest"
         try:
@@ -87,6 +94,8 @@ class Ingest:
                 raise
             log.warning("%s does not list its cameras (%s): the last list it gave serves", name, error)
             return [Camera.model_validate(camera) for camera in self.warehouse.load_plan(latest)]
+        if not cameras:
+            return []
         self.warehouse.save_plan(latest, [camera.model_dump(mode="json") for camera in cameras])
         columns = set(CAMERAS.schema.names) - {"camera", "schema_version"}
         rows = [{"camera": camera.id, **camera.model_dump(include=columns)} for camera in cameras]
@@ -175,7 +184,9 @@ class Ingest:
         def work(frame: Row) -> Analysis:
             before, current, after = (self._bytes(frame, when) for when in (slot.previous, slot, slot.next))
             analysis = pipeline.analyse(before, current, after)
-            return replace(analysis, reason=frame["reason"]) if analysis.outcome == "missing" else analysis
+            if analysis.outcome != "missing":
+                return analysis
+            return replace(analysis, reason=EXPIRED if frame["status"] == "ok" else frame["reason"])
 
         for frame, result in zip(frames, stream(frames, work, workers=self.settings.workers), strict=True):
             yield frame["camera"], _analysis_or_reason(result)
@@ -185,11 +196,17 @@ class Ingest:
         return stored.data if stored else None
 
     def publish_counts(self, shards: Sequence[Shard], pipeline: str) -> Row:
-        """Publish counts and detections of the slot that is due; return the summary of the run."""
+        """Publish counts and detections of the slot that is due; return the summary of the run.
+
+        What was published of a picture that has expired since stays as it is.
+        """
         first = shards[0]
         scope = Scope(first.source, self._analysed(first), pipeline)
         counts = self.warehouse.staged(COUNTS, scope, first.plan, first.parts)
         detections = self.warehouse.staged(DETECTIONS, scope, first.plan, first.parts)
+        if expired := self._counted_before(scope, counts):
+            counts = self._keep(COUNTS, scope, counts, expired)
+            detections = self._keep(DETECTIONS, scope, detections, expired)
         frames = self.warehouse.read(FRAMES, Scope(first.source, self._analysed(first))).num_rows
         if counts.num_rows != frames:
             raise AuditError(f"counts of {scope} are not published: {counts.num_rows} rows for {frames} frames")
@@ -198,6 +215,17 @@ class Ingest:
             self.warehouse.publish(DETECTIONS, scope, detections)
             self.warehouse.publish(COUNTS, scope, counts)
         return self._publish_run(first, pipeline, counts, detections)
+
+    def _counted_before(self, scope: Scope, counts: pa.Table) -> set[str]:
+        """Return the cameras whose picture has expired and whose counts are published."""
+        expired = set(counts.filter(pc.equal(counts["reason"], EXPIRED))["camera"].to_pylist())
+        return expired & set(self.warehouse.read(COUNTS, scope)["camera"].to_pylist())
+
+    def _keep(self, table: Table, scope: Scope, rows: pa.Table, cameras: set[str]) -> pa.Table:
+        """Put the published rows of `cameras` in the place of their new ones."""
+        known, theirs = self.warehouse.read(table, scope), pa.array(sorted(cameras), pa.string())
+        mine = rows.filter(pc.invert(pc.is_in(rows["camera"], theirs)))
+        return pa.concat_tables([mine, known.filter(pc.is_in(known["camera"], theirs))])
 
     def _publish_run(self, shard: Shard, pipeline: str, counts: pa.Table, detections: pa.Table) -> Row:
         """Publish and return the run's summary."""
@@ -251,8 +279,13 @@ def _plan_name(shard: Shard) -> str:
 
 
 def _analysis_or_reason(result: Analysis | Failure[Row]) -> Analysis:
-    """Give an analysis that broke as a faulty picture with the error's class as its reason: one row, no lost batch."""
-    if isinstance(result, Failure):
-        log.error("analysis of %s broke: %r", result.item["camera"], result.error)
-        return Analysis("faulty", f"analysis_{type(result.error).__name__}")
-    return result
+    """Give an analysis that broke as a faulty picture with the error's class as its reason: one row, no lost batch.
+
+    A store or a model that cannot be used is no picture's fault, and is raised.
+    """
+    if not isinstance(result, Failure):
+        return result
+    if isinstance(result.error, (StoreError, ModelError)):
+        raise result.error
+    log.error("analysis of %s broke: %r", result.item["camera"], result.error)
+    return Analysis("faulty", f"{BROKEN}{type(result.error).__name__}")

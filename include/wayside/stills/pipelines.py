@@ -6,13 +6,13 @@ it and every stage is defined there; nothing is ever derived from it by dropping
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from wayside.core.errors import ConfigError
 from wayside.core.ids import pipeline_id
+from wayside.core.yamlfile import read_yaml
 
 StageKind = Literal["faulty_v0", "faulty_v1", "detector", "static_v0", "static_v1"]
 _ORDER = {"faulty_v0": 0, "faulty_v1": 0, "detector": 1, "static_v0": 2, "static_v1": 2}
@@ -27,7 +27,7 @@ class Stage(_Strict):
 
     kind: StageKind
     model: str | None = None
-    settings: dict[str, float] = Field(default_factory=dict)
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _model_for_detectors_only(self) -> "Stage":
@@ -77,9 +77,12 @@ class PipelinesFile(_Strict):
 
 
 def load_pipelines(path: Path) -> PipelinesFile:
-    """Read the file; raise `ConfigError` that names the file and the line of thought that broke."""
+    """Read the file; raise `ConfigError` that names the file and all that is wrong with it."""
+    document = read_yaml(path)
     try:
-        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         return PipelinesFile.model_validate(document)
-    except (OSError, yaml.YAMLError, ValidationError, ConfigError) as error:
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}" for fault in error.errors())
+        raise ConfigError(f"{path}: {'; '.join(faults)}") from error
+    except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wayside.core.errors import ImageError
+from wayside.core.errors import ConfigError, ImageError
 from wayside.core.settings import Settings
 from wayside.core.tables import COUNT_CLASSES
 from wayside.quality.faulty import FaultMetrics, FaultyImageFilterV0, FaultyImageFilterV1
@@ -68,13 +68,16 @@ class StillPipeline:
         faults: FaultFilter | None = None
         detector: Detector | None = None
         statics: StaticFilter | None = None
-        for _, stage in file.stages_of(name):
-            if stage.kind in _FAULT_FILTERS:
-                faults = _FAULT_FILTERS[stage.kind](**stage.settings)
-            elif stage.kind in _STATIC_FILTERS:
-                statics = _STATIC_FILTERS[stage.kind](**stage.settings)
-            elif stage.model is not None:
-                detector = load_detector(stage.model, settings)
+        for stage_name, stage in file.stages_of(name):
+            try:
+                if stage.kind in _FAULT_FILTERS:
+                    faults = _FAULT_FILTERS[stage.kind](**stage.settings)
+                elif stage.kind in _STATIC_FILTERS:
+                    statics = _STATIC_FILTERS[stage.kind](**stage.settings)
+                elif stage.model is not None:
+                    detector = load_detector(stage.model, settings)
+            except ConfigError as error:
+                raise ConfigError(f"stage {stage_name} of pipelines.yaml: {error}") from error
         return cls(name, faults, detector, statics, settings)
 
     @property

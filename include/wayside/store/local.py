@@ -5,17 +5,15 @@ creation is atomic and the first writer wins, also between processes. Its record
 name with the picture's hash, written before the picture, so that the record always belongs to the bytes that won.
 """
 
-import contextlib
-import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from wayside.core.errors import StoreError, StoreFullError
+from wayside.core.errors import StoreError
+from wayside.store.files import refused, written
 from wayside.store.store import PictureMeta, StoredPicture
 
 _META = ".meta"
@@ -33,11 +31,8 @@ class LocalStore:
         if path.exists():
             return False
         digest = hashlib.sha256(data).hexdigest()
-        try:
-            self._link(self._meta_path(path, digest), meta.model_dump_json(exclude_none=True).encode())
-            return self._link(path, data)
-        except OSError as error:
-            raise _store_error(error, path) from error
+        _link(self._meta_path(path, digest), meta.model_dump_json(exclude_none=True).encode())
+        return _link(path, data)
 
     def read(self, key: str) -> StoredPicture | None:
         """Return the picture under `key`, or None if there is none."""
@@ -47,7 +42,7 @@ class LocalStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _store_error(error, path) from error
+            raise refused(error, path) from error
         digest = hashlib.sha256(data).hexdigest()
         return StoredPicture(key=key, uri=self.uri(key), sha256=digest, data=data, meta=self._meta(path, digest))
 
@@ -57,37 +52,31 @@ class LocalStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys of all pictures below the folder `prefix`, sorted; names with a leading dot are not keys."""
-        for folder, folders, names in os.walk(self._path(prefix)):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                if not name.startswith("."):
-                    yield (Path(folder) / name).relative_to(self.root).as_posix()
+        for path in _files(self._path(prefix)):
+            yield path.relative_to(self.root).as_posix()
 
     def delete(self, key: str) -> bool:
         """Delete a picture and its record; return whether there was one."""
         path = self._path(key)
-        with contextlib.suppress(FileNotFoundError):
+        try:
             record = self._meta_path(path, hashlib.sha256(path.read_bytes()).hexdigest())
             path.unlink()
             record.unlink(missing_ok=True)
-            return True
-        return False
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise refused(error, path) from error
+        return True
 
     def uri(self, key: str) -> str:
         """Return the picture's `file://` address."""
         return self._path(key).as_uri()
 
     def _path(self, key: str) -> Path:
-        path = self.root / key
-        if (
-            not key
-            or key.startswith("/")
-            or "\\" in key
-            or ".." in Path(key).parts
-            or not path.is_relative_to(self.root)
-        ):
-            raise StoreError(f"key {key!r} leaves the store at {self.root}")
-        return path
+        parts = key.split("/")
+        if "\\" in key or "\0" in key or any(not part or part.startswith(".") for part in parts):
+            raise StoreError(f"key {key!r} is none: it leaves the store at {self.root}, or has a part without a name")
+        return self.root.joinpath(*parts)
 
     @staticmethod
     def _meta_path(path: Path, digest: str) -> Path:
@@ -99,22 +88,28 @@ class LocalStore:
         except (FileNotFoundError, ValidationError):
             return None
 
-    @staticmethod
-    def _link(path: Path, data: bytes) -> bool:
-        """Create `path` with `data` in one step; return False if it exists already."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            try:
-                os.link(stream.name, path)
-            except FileExistsError:
-                return False
-            return True
+
+def _link(path: Path, data: bytes) -> bool:
+    """Create `path` with `data` in one step; return False if it exists already."""
+    with written(path, data) as new:
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return False
+        return True
 
 
-def _store_error(error: OSError, path: Path) -> StoreError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StoreFullError(f"no space left to write {path}: free some, or lower the retention")
-    return StoreError(f"cannot write or read {path}: {error.strerror}")
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder in the order of their keys, in which `a-b` comes before `a/b`."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name + "/" * entry.is_dir(), entry) for entry in entries if entry.name[0] != ".")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise refused(error, folder) from error
+    for name, entry in found:
+        if name.endswith("/"):
+            yield from _files(Path(entry.path))
+        else:
+            yield Path(entry.path)

@@ -6,10 +6,9 @@ same story about it when it is started again.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 
 class PictureMeta(BaseModel):
@@ -17,8 +16,8 @@ class PictureMeta(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    fetched_at: datetime
-    captured_at: datetime | None = None
+    fetched_at: AwareDatetime
+    captured_at: AwareDatetime | None = None
     http_status: int | None = None
     etag: str | None = None
     last_modified: str | None = None
@@ -40,7 +39,7 @@ class StoredPicture(BaseModel):
 
 
 class Store(Protocol):
-    """The interface. Keys are relative, use `/`, and never leave the root (`StoreError` otherwise)."""
+    """The interface. Keys are relative, use `/`, have no part with a leading dot (`StoreError` otherwise)."""
 
     def create(self, key: str, data: bytes, meta: PictureMeta) -> bool:
         """Write a picture if there is none under `key`; return whether this call wrote it."""

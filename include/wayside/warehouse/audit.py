@@ -4,6 +4,7 @@ Each check returns the complaint as text, so that one run reports everything tha
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,8 @@ import pyarrow.compute as pc
 from wayside.core.errors import AuditError
 from wayside.core.tables import COUNT_CLASSES, COUNTS, DETECTIONS, FRAME_STATUSES, FRAMES, Table
 from wayside.warehouse.scope import Scope
+
+BROKEN: Final = "analysis_"  # how the reason of a row begins whose analysis itself failed
 
 
 def audit(table: Table, scope: Scope, rows: pa.Table) -> None:
@@ -92,6 +95,9 @@ def _counts(rows: pa.Table) -> Iterator[str]:
     for name in COUNT_CLASSES:
         if pc.any(pc.and_(unusable, pc.is_valid(rows[name]))).as_py():
             yield f"a faulty or missing row counts {name}"
+    broken = pc.sum(pc.starts_with(rows["reason"], pattern=BROKEN)).as_py() or 0
+    if broken * 2 > rows.num_rows:
+        yield f"{broken} of {rows.num_rows} analyses broke"
 
 
 def _detections(rows: pa.Table) -> Iterator[str]:

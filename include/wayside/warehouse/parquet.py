@@ -4,10 +4,7 @@ Publishing is one atomic rename, so a reader sees the old rows or the new ones a
 Parts of a scope are staged beside it under names that depend only on the plan, and a rerun overwrites them.
 """
 
-import errno
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,9 +13,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wayside.core.errors import StoreError, StoreFullError
+from wayside.core.errors import StoreError
 from wayside.core.slots import Slot
 from wayside.core.tables import SCHEMA_VERSION, TABLES, Table
+from wayside.store.files import written
 from wayside.warehouse.audit import audit
 from wayside.warehouse.scope import Scope
 
@@ -28,7 +26,13 @@ Row = dict[str, Any]
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
     """Build an Arrow table from rows, sorted by the table's key, the schema version filled in."""
     filled = [{"schema_version": SCHEMA_VERSION, **row} for row in rows]
-    return pa.Table.from_pylist(filled, schema=table.schema).sort_by([(name, "ascending") for name in table.key])
+    return _ordered(table, pa.Table.from_pylist(filled, schema=table.schema))
+
+
+def _ordered(table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows in the one form that equal rows have: sorted by key, in one piece, the schema's own metadata."""
+    ordered = rows.sort_by([(name, "ascending") for name in table.key]).combine_chunks()
+    return pa.Table.from_arrays(ordered.columns, schema=table.schema)
 
 
 class ParquetWarehouse:
@@ -57,10 +61,17 @@ class ParquetWarehouse:
         return pa.concat_tables(read) if read else table.schema.empty_table()
 
     def publish(self, table: Table, scope: Scope, rows: pa.Table) -> int:
-        """Audit `rows` and put them in place of the scope, in one step; return their number."""
-        rows = rows.sort_by([(name, "ascending") for name in table.key])
+        """Audit `rows` and put them in place of the scope, in one step; equal rows give an equal file.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            AuditError: the rows are not fit to be seen; what was published before stays.
+            StoreFullError: no space is left; the same holds.
+        """
         audit(table, scope, rows)
-        _write(self._published(table, scope), rows)
+        _write(self._published(table, scope), _ordered(table, rows))
         return cast("int", rows.num_rows)
 
     # Plans: small JSON documents that tasks hand on by name
@@ -107,7 +118,7 @@ class ParquetWarehouse:
             folders = list(_narrow(folders, "pipeline", pipelines))
         if "slot" in table.scope:
             folders = list(_narrow(folders, "day", days))
-        return sorted(str(path) for folder in folders for path in folder.glob("*.parquet"))
+        return sorted({str(path) for folder in folders for path in folder.glob("*.parquet")})
 
     def connect(
         self,
@@ -164,18 +175,5 @@ def _write(path: Path, rows: pa.Table) -> None:
 
 def _replace(path: Path, data: bytes) -> None:
     """Put `data` in place of `path` in one step, durable before it is seen."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as stream:
-            try:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-                Path(stream.name).replace(path)
-            except OSError:
-                Path(stream.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StoreFullError(f"no space left to write {path}") from error
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error
+    with written(path, data) as new:
+        new.replace(path)

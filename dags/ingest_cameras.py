@@ -1,0 +1,174 @@
+"""
+### Every ten minutes: fetch the cameras' pictures, count what is on those of the slot before
+
+**What it does.** A run is about one *slot*, a ten-minute step in UTC. It lists the cameras of every enabled source,
+fetches one picture of each for its slot, and publishes one row a camera in `frames`, also where there was no
+picture, with the reason. It then analyses the slot *before*, whose neighbours on both sides are now there: faulty
+pictures are told apart, vehicles and people are found, parked ones are left out, and what remains is published in
+`counts` and `detections`.
+
+| task | one for each | makes |
+|---|---|---|
+| `sources` | run | the list of sources; refuses parameters that do not hold |
+| `plan` | source | the list of cameras, divided into shards |
+| `shards` | run | the shards of all sources |
+| `fetch` | shard | pictures of slot S, staged frames |
+| `publish_frames` | source | `frames` of slot S |
+| `analyse` | shard | staged counts and detections of slot S-1 |
+| `publish_counts` | source | `counts` and `detections` of slot S-1, a row in `runs`, an event of `wayside_counts` |
+
+**When it runs.** By schedule every ten minutes; the run of the interval from 00:00 to 00:10 is about slot 00:10. Slots
+that were missed while Airflow was down are not caught up: live cameras show the present only.
+
+**By hand.** *Trigger* asks for sources, slot, pipeline and shard size; each may stay empty. For example
+
+    {"sources": ["TfL-images"], "slot": "2026-11-20T08:10:00Z"}
+
+**Again.** Clear a task, or trigger the same slot: pictures are created once, and publishing replaces exactly the rows
+of its source, slot and pipeline, so that running anything twice gives the same tables. A range of slots:
+
+    airflow backfill create --dag-id ingest_cameras --from-date 2026-11-20 --to-date 2026-11-21 --max-active-runs 1
+
+One run at a time, because each looks at the pictures of the two slots before; `--reprocess-behavior completed` repeats
+runs that there were already.
+
+**When something is red.** A source that fails stops no other source, and a failed analysis leaves the frames published.
+`publish_counts` is red for every source that has something wrong in this run; its log, or the one of the first red task
+of that name, ends with what to do. What may pass by itself is tried again; a wrong setting or model fails at once.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule
+
+from wayside_airflow.assets import COUNTS
+from wayside_airflow.operators.stills import (
+    AnalyseShardOperator,
+    CollectShardsOperator,
+    FetchShardOperator,
+    ListSourcesOperator,
+    PlanSlotOperator,
+    PublishCountsOperator,
+    PublishFramesOperator,
+)
+from wayside_airflow.retries import RETRIES
+
+SHARD_NAME = "{{ task.shard.source }} {{ task.shard.part + 1 }}/{{ task.shard.parts }}"
+SOURCE_NAME = "{{ task.source }}"
+
+with DAG(
+    dag_id="ingest_cameras",
+    dag_display_name="Ingest cameras",
+    description="Fetch one picture of every camera, and count vehicles and people on those of the slot before",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("*/10 * * * *", timezone="UTC"),
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=2,
+    # Shorter than two slots: with two active runs, a slow slot never keeps the next one waiting.
+    dagrun_timeout=timedelta(minutes=15),
+    tags=["stills", "live"],
+    params={
+        "sources": Param(
+            [],
+            type=["array", "null"],
+            items={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"},
+            title="Sources",
+            description="Names of sources, one a line. Empty: all that are enabled in include/config/sources.yaml.",
+            section="What",
+        ),
+        "slot": Param(
+            None,
+            type=["string", "null"],
+            format="date-time",
+            title="Slot",
+            description="Any moment within the ten minutes to look at. Empty: the slot of the run.",
+            section="What",
+        ),
+        "pipeline": Param(
+            None,
+            type=["string", "null"],
+            pattern="^([A-Z][A-Za-z0-9]{0,62}(_[A-Z][A-Za-z0-9]{0,62}){0,7})?$",
+            examples=[
+                "FaultyImageFilterV1_WaysideV1_StaticObjectFilterV1",
+                "FaultyImageFilterV1_YoloxNano_StaticObjectFilterV1",
+                "FaultyImageFilterV0_StaticObjectFilterV0",
+            ],
+            title="Pipeline",
+            description="How pictures are analysed; include/config/pipelines.yaml lists the names. Empty: its default.",
+            section="How",
+        ),
+        "shard_cameras": Param(
+            None,
+            type=["integer", "null"],
+            minimum=1,
+            maximum=5000,
+            title="Cameras in one shard",
+            description="How many cameras one task works on. Empty: the setting WAYSIDE_SHARD_CAMERAS.",
+            section="How",
+        ),
+    },
+    default_args={
+        "owner": "wayside",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "retry_policy": RETRIES,
+        "execution_timeout": timedelta(minutes=2),
+        "priority_weight": 100,
+        "weight_rule": "absolute",
+    },
+) as dag:
+    sources = ListSourcesOperator(
+        task_id="sources",
+        sources=dag.param("sources"),
+        pipeline=dag.param("pipeline"),
+        pool="fetch",
+    )
+    plan = PlanSlotOperator.partial(
+        task_id="plan",
+        shard_cameras=dag.param("shard_cameras"),
+        pool="fetch",
+        map_index_template=SOURCE_NAME,
+    ).expand(source=sources.output)
+    # From here on tasks run when all before them are done, failed ones included, and look at what is there for their
+    # own source: so one source never stops another.
+    shards = CollectShardsOperator(
+        task_id="shards",
+        plans=plan.output,
+        pool="fetch",
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+    fetch = FetchShardOperator.partial(
+        task_id="fetch",
+        pool="fetch",
+        execution_timeout=timedelta(minutes=5),
+        map_index_template=SHARD_NAME,
+    ).expand(shard=shards.output)
+    publish_frames = PublishFramesOperator.partial(
+        task_id="publish_frames",
+        shards=shards.output,
+        pool="publish",
+        trigger_rule=TriggerRule.ALL_DONE,
+        map_index_template=SOURCE_NAME,
+    ).expand(source=sources.output)
+    analyse = AnalyseShardOperator.partial(
+        task_id="analyse",
+        pipeline=dag.param("pipeline"),
+        pool="analyse",
+        execution_timeout=timedelta(minutes=8),
+        trigger_rule=TriggerRule.ALL_DONE,
+        map_index_template=SHARD_NAME,
+    ).expand(shard=shards.output)
+    publish_counts = PublishCountsOperator.partial(
+        task_id="publish_counts",
+        outlets=[COUNTS],
+        shards=shards.output,
+        frames=publish_frames.output,
+        pipeline=dag.param("pipeline"),
+        pool="publish",
+        trigger_rule=TriggerRule.ALL_DONE,
+        map_index_template=SOURCE_NAME,
+    ).expand(source=sources.output)
+
+    fetch >> [publish_frames, analyse]
+    analyse >> publish_counts

@@ -1,0 +1,44 @@
+"""Files that are there whole or not at all, and what is said when the disk refuses."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from wayside.core.errors import StoreError, StoreFullError
+
+TEMPORARY = ".new-"
+
+
+@contextlib.contextmanager
+def written(path: Path, data: bytes) -> Iterator[Path]:
+    """Give a file beside `path` that holds `data`, flushed to the disk; it is gone afterwards unless it was moved.
+
+    Its mode is that of any new file of this process, so that whoever may read the folder may read it.
+
+    Raises:
+        StoreFullError: no space is left.
+        StoreError: it cannot be written, or what the caller does with it fails.
+    """
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise refused(error, path) from error
+
+
+def refused(error: OSError, path: Path) -> StoreError:
+    """Say in our words what the disk refused."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreFullError(f"no space left to write {path}: free some, or lower the retention")
+    return StoreError(f"cannot write or read {path}: {error.strerror}")

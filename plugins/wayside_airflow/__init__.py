@@ -1,0 +1,1 @@
+"""The part of Wayside that knows Airflow: hooks, operators, triggers, notifiers and web pages."""

@@ -1,0 +1,44 @@
+"""Links from a task to what it made: the pages of the plugin that show a shard, or a source, at one slot."""
+
+from collections.abc import Mapping
+from typing import Protocol, cast
+from urllib.parse import urlencode, urlsplit
+
+import attrs
+from airflow.sdk import BaseOperator, BaseOperatorLink, conf
+from airflow.sdk.types import TaskInstanceKey
+
+
+class Shown(Protocol):
+    """An operator that made something which a page shows."""
+
+    def shown(self) -> Mapping[str, str | int]:
+        """Return the query of the page that shows it."""
+
+
+def page(name: str, query: Mapping[str, str | int]) -> str:
+    """Return the address of a page of the plugin, below the path at which Airflow is served."""
+    root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+    return f"{root}/wayside/{name}?{urlencode(query)}"
+
+
+@attrs.define
+class ShardLink(BaseOperatorLink):
+    """From the task of one shard to the pictures of its cameras."""
+
+    name = "Pictures of this shard"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address of the shard's page."""
+        return page("shards", cast("Shown", operator).shown())
+
+
+@attrs.define
+class SourceLink(BaseOperatorLink):
+    """From a task that published a source's rows to all of its cameras."""
+
+    name = "Cameras of this source"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address of the page of cameras."""
+        return page("cameras", cast("Shown", operator).shown())

@@ -1,0 +1,136 @@
+"""The data behind the pages as JSON and CSV; other programs with an Airflow token may use it too."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Response
+
+from wayside.core.clock import utc_now
+from wayside.core.ids import camera_id
+from wayside.core.slots import SLOTS_PER_DAY, Slot
+from wayside_airflow.web import queries
+from wayside_airflow.web.choice import Chosen, day_of, first_slot, span_of
+from wayside_airflow.web.context import Warehouse
+from wayside_airflow.web.grid import Coverage
+from wayside_airflow.web.queries import Row
+
+router = APIRouter()
+
+# Up to this many slots the page gets every slot, beyond it the mean of each hour.
+_FINE = 2 * SLOTS_PER_DAY
+
+
+@router.get("/health")
+def health(warehouse: Warehouse) -> dict[str, Any]:
+    """Tell that the pages can read the tables, and how new each source is."""
+    listed = []
+    for row in queries.sources(warehouse):
+        found = queries.newest(warehouse, row["source"], utc_now().date())
+        listed.append({**row, "newest": str(found.slot) if found else None})
+    return {"status": "ok", "sources": listed}
+
+
+@router.get("/api/cameras")
+def cameras(warehouse: Warehouse, choice: Chosen) -> dict[str, Any]:
+    """List the cameras of a source."""
+    lens, _ = choice.need()
+    return {"source": lens.source, "cameras": queries.camera_names(warehouse, lens)}
+
+
+def chosen_series(
+    warehouse: Warehouse,
+    choice: Chosen,
+    range: Literal["24h", "7d", "custom"] = "24h",  # noqa: A002 - the name in the address
+    first: str | None = None,
+    last: str | None = None,
+    camera: str | None = None,
+) -> tuple[Slot, Slot, list[Row]]:
+    """Read the series that a query string asks for: its bounds and its rows."""
+    lens, latest = choice.need()
+    begin, end = span_of(latest, range, first, last)
+    name = camera_id(camera) if camera else None
+    return begin, end, queries.series(warehouse, lens, begin, end, name)
+
+
+Series = Annotated[tuple[Slot, Slot, list[Row]], Depends(chosen_series)]
+
+
+@router.get("/api/counts")
+def counts(series: Series) -> dict[str, Any]:
+    """Give objects seen at each slot, by class; over more than two days the mean of each hour."""
+    from wayside.core.tables import COUNT_CLASSES
+
+    first, last, rows = series
+    slots = list(Slot.between(first, last))
+    step = 10 if len(slots) <= _FINE else 60
+    known = {Slot(row["slot"]): row for row in rows}
+    columns = {
+        name: [known[slot][name] if slot in known else None for slot in slots]
+        for name in ("cameras", "counted", *COUNT_CLASSES)
+    }
+    if step == 60:
+        columns = {name: _hourly(slots, values) for name, values in columns.items()}
+        slots = [slot for number, slot in enumerate(slots) if number == 0 or slot.hhmm.endswith("00")]
+    seen = [name for name in COUNT_CLASSES if any(value is not None for value in columns[name])]
+    return {
+        "first": _iso(first),
+        "last": _iso(last),
+        "step_minutes": step,
+        "times": [_iso(slot) for slot in slots],
+        "cameras": columns["cameras"],
+        "counted": columns["counted"],
+        "classes": {name: columns[name] for name in seen},
+    }
+
+
+@router.get("/api/counts.csv")
+def counts_csv(series: Series, choice: Chosen, camera: str | None = None) -> Response:
+    """Give the same series as a file: one line for each slot, never averaged."""
+    from wayside.core.tables import COUNT_CLASSES
+
+    first, last, rows = series
+    lens, _ = choice.need()
+    names = ["cameras", "counted", *COUNT_CLASSES]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["slot", "source", "pipeline", "camera", *names])
+    for row in rows:
+        writer.writerow([_iso(Slot(row["slot"])), lens.source, lens.pipeline, camera, *(row[name] for name in names)])
+    name = "_".join(part for part in ("counts", lens.source, camera, first.day, last.day) if part)
+    return Response(
+        text.getvalue(),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )
+
+
+@router.get("/api/coverage")
+def coverage(warehouse: Warehouse, choice: Chosen, day: str | None = None) -> dict[str, Any]:
+    """Give a day of outcomes: for each camera a string of 144 letters, and what each letter means."""
+    lens, latest = choice.need()
+    first = first_slot(day_of(day) if day else latest.start.date())
+    # Slots after the newest one are not late: they have not come yet.
+    due = min(max((latest.start - first.start) // (latest.end - latest.start) + 1, 0), SLOTS_PER_DAY)
+    found = Coverage.of(queries.coverage(warehouse, lens, first), queries.camera_names(warehouse, lens), first, due)
+    return {"source": lens.source, "day": first.start.date().isoformat(), "due": due, **found.as_json()}
+
+
+def _hourly(slots: list[Slot], values: list[int | None]) -> list[float | None]:
+    """Average the values of each UTC hour; None where an hour has none."""
+    hours: dict[str, list[int]] = {}
+    for slot, value in zip(slots, values, strict=True):
+        kept = hours.setdefault(slot.start.strftime("%Y%m%d%H"), [])
+        if value is not None:
+            kept.append(value)
+    return [_mean(kept) for kept in hours.values()]
+
+
+def _mean(values: Iterable[int]) -> float | None:
+    listed = list(values)
+    return round(sum(listed) / len(listed), 1) if listed else None
+
+
+def _iso(slot: Slot) -> str:
+    return slot.start.strftime("%Y-%m-%dT%H:%MZ")

@@ -1,0 +1,80 @@
+"""The application: who may come in, what every answer carries, and how errors look.
+
+Airflow does not protect the applications of plugins. Here every route, the style sheets included, asks Airflow whether
+the user may see plugin pages; there are no mounts, because dependencies do not reach into them.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+from airflow.api_fastapi.core_api.security import requires_access_view
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from wayside.core.errors import ConfigError, WaysideError
+from wayside_airflow.web import api, assets, pages
+from wayside_airflow.web.context import StoreFactory, WarehouseFactory, open_store, open_warehouse, render
+
+get_access = requires_access_view(AccessView.PLUGINS)
+
+_HEADERS = {
+    # Airflow shows the pages in a frame of its own origin; nothing is loaded from anywhere else and no script is inline.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def create_app(warehouse: WarehouseFactory = open_warehouse, store: StoreFactory = open_store) -> FastAPI:
+    """Build the application over a warehouse and a picture store, each opened when a request needs it."""
+    app = FastAPI(
+        title="Wayside", dependencies=[Depends(get_access)], docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.state.warehouse = warehouse
+    app.state.store = store
+    for room in (pages, api, assets):
+        app.include_router(room.router)
+    app.middleware("http")(_add_headers)
+    for kind in (HTTPException, WaysideError, RequestValidationError):
+        app.add_exception_handler(kind, _explain)
+    return app
+
+
+async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    answer = await call_next(request)
+    for name, value in _HEADERS.items():
+        answer.headers[name] = value
+    # Pages and data are for the user who asked; pictures and style sheets set their own rule.
+    answer.headers.setdefault("Cache-Control", "private, no-store")
+    return answer
+
+
+def _explain(request: Request, error: Exception) -> Response:
+    """Answer an error as a page to a browser and as JSON to a program."""
+    status, text = _status(error)
+    headers = getattr(error, "headers", None)
+    wants_page = "text/html" in request.headers.get("accept", "")
+    path = Path(request.url.path)
+    if status in {401, 403} or not wants_page or path.suffix or "api" in path.parts:
+        return JSONResponse({"detail": text}, status, headers)
+    return render(request, "error.html", {"status": status, "text": text}, status=status)
+
+
+def _status(error: Exception) -> tuple[int, str]:
+    match error:
+        case HTTPException():
+            return error.status_code, str(error.detail)
+        case RequestValidationError():
+            first = error.errors()[0]
+            return 422, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"
+        case ConfigError():
+            return 400, str(error)
+        case _:
+            return 500, str(error)

@@ -1,0 +1,169 @@
+"""All access of the pages to tables: one function for each question, its SQL in a file of `sql/web`.
+
+A `Lens` says which rows a page looks at: one source and one pipeline. The statements run on a private connection over
+the days that are asked for, so that a year of published files costs a page of one day nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from wayside.core.settings import settings
+from wayside.core.slots import SLOTS_PER_DAY, Slot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from wayside.warehouse.parquet import ParquetWarehouse
+
+Row = dict[str, Any]
+
+# How far back the newest slot is looked for day by day; beyond, every published file is listed once.
+_RECENT_DAYS = 14
+# A slot in the first hours of a day also looks at the day before for the last counted picture.
+_LOOK_BACK = timedelta(hours=3)
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The rows a page looks at. `pipeline` is None where a source has frames and no counts yet."""
+
+    source: str
+    pipeline: str | None
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest slot of a source, the pipelines that have counts on its day, and whether it is counted at all."""
+
+    slot: Slot
+    pipelines: tuple[str, ...]
+
+
+def sources(warehouse: "ParquetWarehouse") -> list[Row]:
+    """List the sources and how many cameras each has."""
+    with warehouse.connect(days=[]) as connection:
+        return _rows(connection.sql(_statement("sources")))
+
+
+def newest(warehouse: "ParquetWarehouse", source: str, today: date, pipeline: str | None = None) -> Newest | None:
+    """Find the newest counted slot of a source (of one pipeline, if given); a fetched one if none is counted."""
+    from wayside.core.tables import COUNTS, FRAMES
+
+    pipelines = [pipeline] if pipeline else None
+    days = [f"{today - timedelta(days=back):%Y%m%d}" for back in range(-1, _RECENT_DAYS)]
+    for table in (COUNTS, FRAMES):
+        for narrowed in [*([day] for day in days), None]:
+            paths = [PurePath(name) for name in warehouse.files(table, [source], narrowed, pipelines)]
+            if paths:
+                day = max(path.parent.name for path in paths)
+                return _newest_of([path for path in paths if path.parent.name == day])
+    return None
+
+
+def _newest_of(paths: Sequence[PurePath]) -> Newest:
+    """Read slot and pipelines from the names of published files of one day, the pipeline of the newest slot first."""
+    ranked = sorted(paths, key=lambda path: path.stem, reverse=True)
+    slot = Slot.parse(f"{ranked[0].parent.name.removeprefix('day=')}/{ranked[0].stem}")
+    parts = (part for path in ranked for part in path.parts)
+    names = dict.fromkeys(part.removeprefix("pipeline=") for part in parts if part.startswith("pipeline="))
+    return Newest(slot, tuple(names))
+
+
+def camera_names(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
+    """List the cameras of a source with their names."""
+    return _ask(warehouse, "camera_names", lens, [], source=lens.source)
+
+
+def camera(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> Row | None:
+    """Return what the source says about one camera, or None if it does not list it."""
+    found = _ask(warehouse, "camera", lens, [], source=lens.source, camera=name)
+    return found[0] if found else None
+
+
+def cameras_at(warehouse: "ParquetWarehouse", lens: Lens, slot: Slot) -> list[Row]:
+    """List every camera of a source with its outcome at a slot and the slot at which it was counted last."""
+    days = _days(Slot.floor(slot.start - _LOOK_BACK), slot)
+    return _ask(warehouse, "cameras_at_slot", lens, days, source=lens.source, slot=slot.start)
+
+
+def boxes(
+    warehouse: "ParquetWarehouse", lens: Lens, wanted: Collection[tuple[str, Slot]]
+) -> dict[tuple[str, Slot], list[Row]]:
+    """Return the detections of pictures, each named by camera and slot."""
+    if not wanted:
+        return {}
+    slots = sorted({slot for _, slot in wanted})
+    rows = _ask(
+        warehouse,
+        "boxes",
+        lens,
+        sorted({slot.day for slot in slots}),
+        source=lens.source,
+        slots=[slot.start for slot in slots],
+        cameras=sorted({name for name, _ in wanted}),
+    )
+    found: dict[tuple[str, Slot], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["camera"], Slot(row["slot"])), []).append(row)
+    return found
+
+
+def camera_history(warehouse: "ParquetWarehouse", lens: Lens, name: str, first: Slot, last: Slot) -> list[Row]:
+    """List the outcomes of one camera between two slots, newest first."""
+    bounds = {"first": first.start, "last": last.start}
+    return _ask(warehouse, "camera_history", lens, _days(first, last), source=lens.source, camera=name, **bounds)
+
+
+def frame_cameras(warehouse: "ParquetWarehouse", lens: Lens, slot: Slot) -> list[str]:
+    """List the cameras that have a frame at a slot, in the order in which shards are cut."""
+    rows = _ask(warehouse, "frame_cameras", lens, [slot.day], source=lens.source, slot=slot.start)
+    return [row["camera"] for row in rows]
+
+
+def series(warehouse: "ParquetWarehouse", lens: Lens, first: Slot, last: Slot, name: str | None) -> list[Row]:
+    """Return objects seen at each slot between two, over all cameras or one."""
+    bounds = {"first": first.start, "last": last.start}
+    return _ask(warehouse, "series", lens, _days(first, last), source=lens.source, camera=name, **bounds)
+
+
+def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Table":
+    """Return camera, slot and outcome of every frame or count of the day that starts at `first`, as Arrow columns."""
+    last = first.shift(SLOTS_PER_DAY - 1)
+    with _connect(warehouse, lens, [first.day]) as connection:
+        params = {"source": lens.source, "first": first.start, "last": last.start}
+        return connection.sql(_statement("coverage"), params=params).to_arrow_table()
+
+
+def _ask(
+    warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object
+) -> list[Row]:
+    with _connect(warehouse, lens, days) as connection:
+        return _rows(connection.sql(_statement(question), params=params))
+
+
+def _connect(warehouse: "ParquetWarehouse", lens: Lens, days: Sequence[str]) -> Any:
+    """Open the tables narrowed to the lens, with the view `outcomes` that joins frames and counts."""
+    pipelines = [lens.pipeline] if lens.pipeline else []
+    connection = warehouse.connect([lens.source], days, pipelines)
+    connection.execute(f"CREATE VIEW outcomes AS {_statement('outcomes')}")
+    return connection
+
+
+def _days(first: Slot, last: Slot) -> list[str]:
+    span = (last.start.date() - first.start.date()).days
+    return [f"{first.start + timedelta(days=step):%Y%m%d}" for step in range(span + 1)]
+
+
+def _rows(relation: Any) -> list[Row]:
+    # Through Arrow: DuckDB's own rows would need one more library for the time zone.
+    rows: list[Row] = relation.to_arrow_table().to_pylist()
+    return rows
+
+
+@lru_cache(maxsize=32)
+def _statement(name: str) -> str:
+    return (settings().home / "sql" / "web" / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,219 @@
+// A line chart in SVG: one line for each class, a strip below that says how many cameras stand behind each point.
+// Drawn by hand because Plotly's bundle is several megabytes and writes inline styles, which the pages forbid.
+
+const SVG = "http://www.w3.org/2000/svg";
+const EDGE = { left: 48, right: 16, top: 12, strip: 22, axis: 24 };
+
+const draw = (name, attributes = {}, ...children) => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+};
+
+const number = (value) => (value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));
+
+export const when = (iso, { day = false } = {}) => {
+  const text = iso.slice(11, 16);
+  return day ? `${iso.slice(8, 10)}.${iso.slice(5, 7)}. ${text}` : text;
+};
+
+/** Round steps for an axis from 0 to `top`: 1, 2 or 5 times a power of ten, about four of them. */
+const steps = (top) => {
+  const raw = Math.max(top, 1) / 4;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
+  return Array.from({ length: Math.ceil(Math.max(top, 1) / step) + 1 }, (_, index) => index * step);
+};
+
+/** A path through the points; a missing value lifts the pen, a lone point becomes a dot. */
+const path = (values, x, y) => {
+  let text = "";
+  values.forEach((value, index) => {
+    if (value == null) return;
+    const alone = values[index - 1] == null && values[index + 1] == null;
+    text += `${values[index - 1] == null ? "M" : "L"}${x(index).toFixed(1)} ${y(value).toFixed(1)}${alone ? "h.01" : ""}`;
+  });
+  return text;
+};
+
+export class LineChart {
+  constructor(host, data) {
+    this.host = host;
+    this.data = data;
+    this.off = new Set();
+    this.perCamera = false;
+    this.at = null;
+    this.plot = document.createElement("div");
+    this.plot.className = "plot";
+    this.tip = document.createElement("div");
+    this.tip.className = "tip";
+    this.tip.hidden = true;
+    this.plot.dataset.keys = "";
+    this.plot.tabIndex = 0;
+    this.plot.setAttribute("role", "group");
+    this.plot.setAttribute("aria-label", "Line chart; read the points with the arrow keys");
+    this.said = document.createElement("p");
+    this.said.className = "hidden";
+    this.said.setAttribute("aria-live", "polite");
+    host.replaceChildren(this.#legend(), this.plot, this.said);
+    this.plot.addEventListener("pointermove", (event) => this.#point(event));
+    this.plot.addEventListener("pointerleave", () => this.#mark(null));
+    this.plot.addEventListener("blur", () => this.#mark(null));
+    this.plot.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.#redraw()).observe(this.plot);
+  }
+
+  #names() {
+    return Object.keys(this.data.classes).filter((name) => !this.off.has(name));
+  }
+
+  #value(name, index) {
+    const value = this.data.classes[name][index];
+    const counted = this.data.counted[index];
+    return this.perCamera && value != null ? (counted ? value / counted : null) : value;
+  }
+
+  #legend() {
+    const legend = document.createElement("div");
+    legend.className = "legend";
+    for (const name of Object.keys(this.data.classes)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = `chip c-${name}`;
+      button.setAttribute("aria-pressed", "true");
+      button.append(document.createElement("i"), name);
+      button.addEventListener("click", () => {
+        const on = this.off.delete(name);
+        if (!on) this.off.add(name);
+        button.setAttribute("aria-pressed", String(on));
+        this.#redraw();
+      });
+      legend.append(button);
+    }
+    if (Math.max(...this.data.cameras) > 1) legend.append(this.#scale());
+    return legend;
+  }
+
+  #scale() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "toggle";
+    button.textContent = "Per camera";
+    button.title = "Divide by the number of pictures that were counted: gaps then pull no line down";
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => {
+      this.perCamera = !this.perCamera;
+      button.setAttribute("aria-pressed", String(this.perCamera));
+      this.#redraw();
+    });
+    return button;
+  }
+
+  #redraw() {
+    const { width, height } = this.plot.getBoundingClientRect();
+    if (!width || !height) return;
+    const last = this.data.times.length - 1;
+    const series = this.#names().map((name) => [name, this.data.times.map((_, index) => this.#value(name, index))]);
+    const marks = steps(Math.max(0, ...series.flatMap(([, values]) => values.map((value) => value ?? 0))));
+    const floor = height - EDGE.strip - EDGE.axis;
+    this.x = (index) => EDGE.left + ((width - EDGE.left - EDGE.right) * index) / Math.max(last, 1);
+    this.y = (value) => floor - ((floor - EDGE.top) * value) / marks.at(-1);
+    this.width = width;
+    const svg = draw("svg", { width, height, "aria-hidden": "true" });
+    svg.append(...this.#axes(marks, width, floor), ...this.#strip(floor + 6));
+    for (const [name, values] of series) svg.append(draw("path", { class: `line c-${name}`, d: path(values, this.x, this.y) }));
+    this.cursor = draw("g", { class: "cursor" });
+    svg.append(this.cursor);
+    this.plot.replaceChildren(svg, this.tip);
+    this.floor = floor;
+    this.#mark(this.at);
+  }
+
+  #axes(marks, width, floor) {
+    const digits = marks[1] < 1 ? 1 : 0;
+    const rows = marks.flatMap((value) => [
+      draw("line", { class: "rule", x1: EDGE.left, x2: width - EDGE.right, y1: this.y(value), y2: this.y(value) }),
+      draw("text", { class: "tick", x: EDGE.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, value.toLocaleString("en", { maximumFractionDigits: digits + 1 })),
+    ]);
+    return [...rows, ...this.#times(floor + EDGE.strip + 16)];
+  }
+
+  #times(y) {
+    const { times } = this.data;
+    const hours = (times.length * this.data.step_minutes) / 60;
+    const room = (this.width - EDGE.left - EDGE.right) / 76;
+    const every = [1, 2, 3, 4, 6, 12, 24, 48, 96, 192].find((step) => hours / step <= room) ?? 384;
+    const origin = Date.parse(`${times[0].slice(0, 10)}T00:00Z`);
+    return times.flatMap((time, index) => {
+      const passed = (Date.parse(time) - origin) / 3_600_000;
+      if (passed % every) return [];
+      const text = time.endsWith("T00:00Z") ? this.#date(time) : when(time);
+      return [draw("text", { class: "tick", x: this.x(index), y, "text-anchor": "middle" }, text)];
+    });
+  }
+
+  #date(time) {
+    return new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  }
+
+  #strip(top) {
+    const most = Math.max(1, ...this.data.cameras);
+    const height = EDGE.strip - 10;
+    const step = this.x(1) - this.x(0);
+    const text = this.data.times
+      .map((_, index) => {
+        const share = (this.data.counted[index] ?? 0) / most;
+        const tall = height * share;
+        return `M${(this.x(index) - step / 2).toFixed(1)} ${(top + height).toFixed(1)}v${(-tall).toFixed(1)}h${step.toFixed(2)}v${tall.toFixed(1)}z`;
+      })
+      .join("");
+    return [draw("path", { class: "counted", d: text }), draw("text", { class: "tick", x: EDGE.left - 8, y: top + height - 1, "text-anchor": "end" }, "counted")];
+  }
+
+  #point(event) {
+    const left = event.clientX - this.plot.getBoundingClientRect().left;
+    const last = this.data.times.length - 1;
+    const index = Math.round(((left - EDGE.left) / (this.width - EDGE.left - EDGE.right)) * last);
+    this.#mark(Math.min(Math.max(index, 0), last));
+  }
+
+  #key(event) {
+    const last = this.data.times.length - 1;
+    const from = this.at ?? last;
+    const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: last, Escape: null }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.#mark(to === null ? null : Math.min(Math.max(to, 0), last));
+    this.said.textContent = this.at === null ? "" : this.tip.innerText.replaceAll("\n", ", ");
+  }
+
+  /** Show the values at one point, beside it; null hides them. */
+  #mark(index) {
+    this.at = index;
+    this.tip.hidden = index === null;
+    this.cursor?.replaceChildren();
+    if (index === null || !this.cursor) return;
+    const x = this.x(index);
+    this.cursor.append(draw("line", { x1: x, x2: x, y1: EDGE.top, y2: this.floor }));
+    const title = document.createElement("b");
+    title.textContent = `${when(this.data.times[index], { day: true })} UTC`;
+    const lines = [title];
+    for (const name of this.#names()) {
+      const value = this.#value(name, index);
+      if (value != null) this.cursor.append(draw("circle", { class: `c-${name}`, cx: x, cy: this.y(value), r: 4 }));
+      const line = document.createElement("span");
+      line.className = `chip c-${name}`;
+      const figure = document.createElement("b");
+      figure.textContent = number(value == null ? null : Math.round(value * 100) / 100);
+      line.append(document.createElement("i"), `${name} `, figure);
+      lines.push(line);
+    }
+    const base = document.createElement("small");
+    base.textContent = `${number(this.data.counted[index])} of ${number(this.data.cameras[index])} cameras counted`;
+    this.tip.replaceChildren(...lines, base);
+    const right = x > this.width / 2;
+    this.tip.style.left = right ? "" : `${x + 12}px`;
+    this.tip.style.right = right ? `${this.width - x + 12}px` : "";
+  }
+}

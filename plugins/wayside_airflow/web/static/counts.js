@@ -1,0 +1,48 @@
+// The series of a source or a camera: fetch it once, draw the chart, and write the same numbers as a table.
+
+import { LineChart, when } from "./chart.js";
+
+const cell = (name, text, scope) => {
+  const made = document.createElement(name);
+  if (scope) made.scope = scope;
+  made.textContent = text;
+  return made;
+};
+
+const figure = (value) => (value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));
+
+const write = (table, data) => {
+  const names = Object.keys(data.classes);
+  const head = document.createElement("tr");
+  const title = data.step_minutes === 60 ? "Hour (UTC), mean of its slots" : "Slot (UTC)";
+  head.append(...[title, "counted", ...names].map((text) => cell("th", text, "col")));
+  const rows = data.times.map((time, index) => {
+    const row = document.createElement("tr");
+    const counted = data.counted[index] == null ? "not run" : `${figure(data.counted[index])} of ${figure(data.cameras[index])}`;
+    row.append(cell("th", when(time, { day: true }), "row"), cell("td", counted));
+    row.append(...names.map((name) => cell("td", figure(data.classes[name][index]))));
+    return row;
+  });
+  const top = document.createElement("thead");
+  top.append(head);
+  const body = document.createElement("tbody");
+  body.append(...rows.reverse());
+  table.replaceChildren(top, body);
+};
+
+for (const host of document.querySelectorAll("[data-chart]")) {
+  const say = (text) => host.replaceChildren(cell("p", text));
+  try {
+    const answer = await fetch(host.dataset.chart);
+    const data = await answer.json();
+    if (!answer.ok) say(data.detail);
+    else if (!Object.keys(data.classes).length) say("Nothing was counted in this range.");
+    else {
+      new LineChart(host, data);
+      const table = document.getElementById(host.dataset.table ?? "");
+      if (table) write(table, data);
+    }
+  } catch {
+    say("The counts could not be loaded: is the API server running, and are you signed in?");
+  }
+}

@@ -1,0 +1,423 @@
+"""One row a camera, whatever happens: the poison list, reruns, races, full disks and pictures that do not change."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import subprocess
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.peers.pictures import announced, cut, endless, gzip_bomb, jpeg, never
+from tests.sources.support import NOW, SLOT, by_camera, cameras_of, now, place, run, spec_of
+
+from wayside.core.errors import ConfigError, SourceError, StoreError, StoreFullError
+from wayside.core.tables import FRAMES
+from wayside.sources import HttpClient, Offer, Reason, fetch_range, fetch_slot, open_source
+from wayside.sources.fetch import Row, _http_date
+from wayside.store import LocalStore, PictureMeta, picture_key
+
+
+def fetch(peer: Any, settings: Any, store: Any, urls: Sequence[str | None], **more: Any) -> list[Row]:
+    spec = spec_of(peer, **more.pop("spec", {}))
+    given = {"settings": settings, "clock": now} | more
+    slot = given.pop("slot", SLOT)
+    return run(fetch_slot(open_source(spec), cameras_of(*urls), slot, store, **given))
+
+
+def fetch_one(peer: Any, settings: Any, store: Any, url: str | None, **more: Any) -> Row:
+    (row,) = fetch(peer, settings, store, [url], **more)
+    return row
+
+
+def test_a_picture_becomes_a_row_and_lies_in_the_store(peer: Any, settings: Any, store: Any) -> None:
+    row = fetch_one(peer, settings, store, peer.picture("/1.jpg", jpeg(), '"t"'))
+    key = picture_key("Peer", SLOT, "c0")
+    assert row == {
+        "source": "Peer",
+        "camera": "c0",
+        "slot": SLOT.start,
+        "status": "ok",
+        "reason": None,
+        "http_status": 200,
+        "sha256": hashlib.sha256(jpeg()).hexdigest(),
+        "bytes": len(jpeg()),
+        "width": 352,
+        "height": 288,
+        "captured_at": datetime(2020, 5, 1, 0, 48, 30, tzinfo=UTC),
+        "fetched_at": NOW,
+        "uri": store.uri(key),
+        "schema_version": 1,
+    }
+    stored = store.read(key)
+    assert stored.data == jpeg()
+    assert stored.meta.etag == '"t"'
+
+
+def test_rows_have_the_form_of_the_table_and_the_order_of_the_cameras(peer: Any, settings: Any, store: Any) -> None:
+    urls = [peer.body(f"/{i}.jpg", jpeg(seed=i)) if i % 3 else None for i in range(20)]
+    told: list[Row] = []
+    rows = fetch(peer, settings, store, urls, progress=told.append)
+    assert [row["camera"] for row in rows] == [f"c{i}" for i in range(20)]
+    assert all(list(row) == FRAMES.schema.names for row in rows)
+    pa.Table.from_pylist(rows, schema=FRAMES.schema).validate(full=True)
+    assert by_camera(told) == by_camera(rows)
+
+
+def bomb() -> bytes:
+    """A PNG of 400 megapixels in a few hundred bytes: the header is enough to refuse it."""
+    _, data = cv2.imencode(".png", np.zeros((1, 1), np.uint8))
+    raw = bytearray(data.tobytes())
+    raw[16:24] = (20_000).to_bytes(4, "big") * 2
+    return bytes(raw)
+
+
+POISON: list[tuple[str, Any, str, Reason]] = [
+    ("gone", 404, "missing", Reason.HTTP_404),
+    ("forbidden", 403, "failed", Reason.HTTP_ERROR),
+    ("broken", 500, "failed", Reason.HTTP_ERROR),
+    ("timeout", never, "failed", Reason.TIMEOUT),
+    ("metadata", "http://169.254.169.254/latest/meta-data", "failed", Reason.REFUSED_HOST),
+    ("loop", "/loop", "failed", Reason.REDIRECT_LOOP),
+    ("huge", announced, "failed", Reason.TOO_LARGE),
+    ("huge-chunked", endless, "failed", Reason.TOO_LARGE),
+    ("gzip-bomb", gzip_bomb, "failed", Reason.TOO_LARGE),
+    ("truncated", jpeg()[: len(jpeg()) // 2], "failed", Reason.TRUNCATED),
+    ("stub", b"\xff\xd8\xff", "failed", Reason.TRUNCATED),
+    ("empty", b"", "failed", Reason.EMPTY),
+    ("text", b"No camera today.", "failed", Reason.NOT_AN_IMAGE),
+    ("gif", b"GIF89a\x01\x00\x01\x00", "failed", Reason.NOT_AN_IMAGE),
+    ("bomb", bomb(), "failed", Reason.TOO_MANY_PIXELS),
+    ("no-scan", b"\xff\xd8\xff\xd9", "failed", Reason.UNDECODABLE),
+    ("cut", cut, "failed", Reason.INTERRUPTED),
+]
+
+
+def serve(peer: Any, name: str, what: Any) -> str:
+    path = f"/{name}"
+    match what:
+        case int():
+            return str(peer.status(path, what))
+        case str():
+            return str(peer.status(path, 302, Location=what))
+        case bytes():
+            return str(peer.body(path, what))
+    peer.routes[path] = what
+    return str(peer.url + path)
+
+
+def test_each_poison_is_one_row_and_the_good_camera_among_them_is_fine(peer: Any, settings: Any, store: Any) -> None:
+    urls = [serve(peer, name, what) for name, what, _, _ in POISON] + [peer.body("/good", jpeg())]
+    settings = settings.model_copy(update={"fetch_timeout": 0.4, "fetch_attempts": 2})
+    rows = fetch(peer, settings, store, urls)
+    got = [(name, row["status"], row["reason"]) for (name, *_), row in zip(POISON, rows, strict=False)]
+    assert got == [(name, status, reason.value) for name, _, status, reason in POISON]
+    assert rows[-1]["status"] == "ok"
+    assert list(store.keys("Peer")) == [picture_key("Peer", SLOT, f"c{len(POISON)}")]
+    assert all(row["uri"] is None and row["sha256"] is None for row in rows[:-1])
+
+
+def test_every_reason_has_a_status() -> None:
+    assert {reason.status for reason in Reason} == {"ok", "missing", "failed"}
+    assert Reason.NOT_MODIFIED.status == "ok"
+
+
+def test_the_bytes_decide_not_the_type(peer: Any, settings: Any, store: Any) -> None:
+    assert fetch_one(peer, settings, store, peer.body("/1", jpeg(), Content_Type="text/html"))["status"] == "ok"
+
+
+def test_a_large_picture_is_reduced_where_the_source_asks_for_it(peer: Any, settings: Any, store: Any) -> None:
+    row = fetch_one(peer, settings, store, peer.body("/1", jpeg(640, 480)), spec={"shrink": True})
+    assert (row["width"], row["height"]) == (440, 330)
+    stored = store.read(picture_key("Peer", SLOT, "c0"))
+    assert row["sha256"] == hashlib.sha256(stored.data).hexdigest()
+    assert row["bytes"] == len(stored.data)
+
+
+def test_others_stay_byte_for_byte(peer: Any, settings: Any, store: Any) -> None:
+    urls = [peer.body("/1", jpeg(640, 480)), peer.body("/2", jpeg(440, 330))]
+    whole = fetch(peer, settings, store, urls)
+    assert [row["bytes"] for row in whole] == [len(jpeg(640, 480)), len(jpeg(440, 330))]
+    small = LocalStore(settings.state / "small")
+    assert fetch(peer, settings, small, urls, spec={"shrink": True})[1]["sha256"] == whole[1]["sha256"]
+
+
+def test_a_rerun_tells_the_same_and_asks_for_nothing(peer: Any, settings: Any, store: Any) -> None:
+    urls = [peer.picture("/1", jpeg()), peer.body("/2", jpeg(seed=2))]
+    first = fetch(peer, settings, store, urls)
+    peer.calls.clear()
+    later = fetch(peer, settings, store, urls, clock=lambda: NOW + timedelta(minutes=3))
+    assert later == first
+    assert not peer.calls
+
+
+def test_what_failed_is_tried_again_by_a_rerun(peer: Any, settings: Any, store: Any) -> None:
+    urls = [peer.status("/1", 404)]
+    assert fetch(peer, settings, store, urls)[0]["reason"] == "http_404"
+    peer.body("/1", jpeg())
+    assert fetch(peer, settings, store, urls)[0]["status"] == "ok"
+
+
+def test_an_unchanged_picture_is_stored_again_with_its_old_capture_time(peer: Any, settings: Any, store: Any) -> None:
+    url = peer.picture("/1", jpeg())
+    first = fetch_one(peer, settings, store, url)
+    clock = lambda: NOW + timedelta(minutes=10)  # noqa: E731
+    second = fetch_one(peer, settings, store, url, slot=SLOT.next, clock=clock)
+    assert (second["status"], second["reason"], second["http_status"]) == ("ok", "not_modified", 304)
+    assert second["fetched_at"] == clock()
+    for column in ("sha256", "captured_at", "width", "height", "bytes"):
+        assert second[column] == first[column]
+    stored = store.read(picture_key("Peer", SLOT.next, "c0"))
+    assert stored.data == jpeg()
+    assert stored.meta.etag == '"v1"'
+    third = fetch_one(peer, settings, store, url, slot=SLOT.shift(2), clock=lambda: NOW + timedelta(minutes=20))
+    assert third["reason"] == "not_modified"
+    assert fetch_one(peer, settings, store, url, slot=SLOT.next) == second
+
+
+def test_a_changed_picture_is_taken(peer: Any, settings: Any, store: Any) -> None:
+    url = peer.picture("/1", jpeg(), '"v1"')
+    fetch_one(peer, settings, store, url)
+    peer.picture("/1", jpeg(seed=1), '"v2"')
+    row = fetch_one(peer, settings, store, url, slot=SLOT.next, clock=lambda: NOW + timedelta(minutes=10))
+    assert (row["reason"], row["sha256"]) == (None, hashlib.sha256(jpeg(seed=1)).hexdigest())
+
+
+def test_a_picture_that_vanishes_while_it_is_asked_about_is_taken_whole(peer: Any, settings: Any, store: Any) -> None:
+    url = peer.picture("/1", jpeg())
+    fetch_one(peer, settings, store, url)
+
+    class Expiring(LocalStore):
+        reads = 0
+
+        def read(self, key: str) -> Any:
+            if key == picture_key("Peer", SLOT, "c0"):
+                self.reads += 1
+                if self.reads > 1:
+                    return None
+            return super().read(key)
+
+    row = fetch_one(peer, settings, Expiring(store.root), url, slot=SLOT.next)
+    assert (row["status"], row["reason"], row["http_status"]) == ("ok", None, 200)
+
+
+def test_pictures_of_somebody_else_are_told_apart(peer: Any, settings: Any, store: Any) -> None:
+    """A chrono_lens bucket has no records: the row is rebuilt from the bytes, the same each time."""
+    path = store.root / picture_key("Peer", SLOT, "c0")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(jpeg())
+    (path.parent / "c1.jpg").write_bytes(b"not a picture")
+    rows = fetch(peer, settings, store, [None, None])
+    assert [(row["status"], row["reason"], row["width"]) for row in rows] == [
+        ("ok", "already_stored", 352),
+        ("ok", "already_stored", None),
+    ]
+    assert rows[0]["fetched_at"] == SLOT.start
+    assert fetch(peer, settings, store, [None, None], clock=lambda: NOW + timedelta(hours=1)) == rows
+
+
+def test_a_picture_without_a_record_is_not_asked_about(peer: Any, settings: Any, store: Any) -> None:
+    path = store.root / picture_key("Peer", SLOT, "c0")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(jpeg())
+    assert fetch_one(peer, settings, store, peer.picture("/1", jpeg()), slot=SLOT.next)["http_status"] == 200
+
+
+def test_two_runs_of_one_slot_at_once_tell_the_same(peer: Any, settings: Any, store: Any) -> None:
+    """The peer changes its picture with each request, so that only the store can make the two agree."""
+    from aiohttp import web
+
+    served = iter(range(1000))
+
+    async def moody(_: web.Request) -> web.Response:
+        return web.Response(body=jpeg(seed=next(served)))
+
+    for number in range(30):
+        peer.routes[f"/{number}"] = moody
+    urls = [f"{peer.url}/{number}" for number in range(30)]
+    found: dict[int, list[Row]] = {}
+
+    def one(which: int) -> None:
+        clock = lambda: NOW + timedelta(seconds=which)  # noqa: E731
+        found[which] = fetch(peer, settings, LocalStore(store.root), urls, clock=clock)
+
+    threads = [threading.Thread(target=one, args=(which,)) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] == found[1]
+    assert all(row["status"] == "ok" for row in found[0])
+
+
+class Full(LocalStore):
+    """A disk with room for three pictures."""
+
+    room = 3
+
+    def create(self, key: str, data: bytes, meta: PictureMeta) -> bool:
+        if self.room == 0:
+            raise StoreFullError(f"no space left to write {key}: free some, or lower the retention")
+        self.room -= 1
+        return super().create(key, data, meta)
+
+
+def test_a_full_disk_is_one_clear_error_and_loses_nothing(peer: Any, settings: Any, store: Any) -> None:
+    urls = [peer.body(f"/{number}", jpeg(seed=number)) for number in range(8)]
+    told: list[Row] = []
+    with pytest.raises(StoreFullError, match=r"no space left.*of 8 cameras of Peer 20200501T0050Z are done and stay"):
+        fetch(peer, settings, Full(store.root), urls, progress=told.append)
+    kept = list(store.keys("Peer"))
+    assert len(kept) == 3
+    peer.calls.clear()
+    rows = fetch(peer, settings, store, urls)
+    assert [row["status"] for row in rows] == ["ok"] * 8
+    assert sum(peer.calls.values()) == 5
+    assert all(row in rows for row in told)
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/mnt").exists(), reason="needs mount namespaces")
+def test_a_really_full_disk(peer: Any, settings: Any, tmp_path: Path) -> None:
+    """The same on a file system of 64 kB, where the machine lets us mount one."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine does not let us mount a file system")
+    try:
+        urls = [peer.body(f"/{number}", jpeg(seed=number)) for number in range(30)]
+        with pytest.raises(StoreFullError, match="no space left"):
+            fetch(peer, settings, LocalStore(folder), urls)
+        assert not list(folder.rglob(".new-*"))
+        for key in LocalStore(folder).keys("Peer"):
+            stored = LocalStore(folder).read(key)
+            assert stored is not None
+            assert stored.meta is not None
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fails_is_an_error(peer: Any, settings: Any, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(StoreError, match="cannot write"):
+        fetch(peer, settings, store, [peer.body("/1", jpeg())])
+
+
+def test_a_picture_that_never_stays_is_an_error(peer: Any, settings: Any, store: Any) -> None:
+    class Sieve(LocalStore):
+        def read(self, key: str) -> None:
+            return None
+
+    with pytest.raises(StoreError, match="something deletes pictures"):
+        fetch(peer, settings, Sieve(store.root), [peer.body("/1", jpeg())])
+
+
+def test_a_source_that_does_not_answer_is_a_reason(peer: Any, settings: Any, store: Any) -> None:
+    source = open_source(spec_of(peer))
+
+    async def silent(*_: Any) -> list[Offer]:
+        raise SourceError("no")
+
+    source.offers = silent  # type: ignore[method-assign]
+    rows = run(fetch_slot(source, cameras_of("a", "b"), SLOT, store, settings=settings, clock=now))
+    assert [(row["status"], row["reason"]) for row in rows] == [("failed", "source_error")] * 2
+
+
+def test_a_camera_without_an_offer_gets_its_row(peer: Any, settings: Any, store: Any) -> None:
+    url = peer.body("/1", jpeg())
+    rows = fetch(peer, settings, store, [url, url], offers=[Offer("c1", url=url)])
+    assert [row["reason"] for row in rows] == ["source_error", None]
+
+
+def test_a_refused_source_is_for_a_person(peer: Any, settings: Any, store: Any) -> None:
+    source = open_source(spec_of(peer, kind="urban_observatory", url="http://10.0.0.1/api", allow_loopback=False))
+    with pytest.raises(ConfigError, match="private_networks"):
+        run(fetch_slot(source, cameras_of("x"), SLOT, store, settings=settings, clock=now))
+
+
+def test_another_slot_has_no_live_picture(peer: Any, settings: Any, store: Any) -> None:
+    url = peer.body("/1", jpeg())
+    early = fetch_one(peer, settings, store, url, slot=SLOT.next)
+    assert early["status"] == "ok"
+    for steps in (-1, 2):
+        row = fetch_one(peer, settings, store, url, slot=SLOT.shift(steps))
+        assert (row["status"], row["reason"]) == ("missing", "no_history")
+
+
+def test_a_shared_client_stays_open(peer: Any, settings: Any, store: Any) -> None:
+    spec, url = spec_of(peer), peer.body("/1", jpeg())
+
+    async def main() -> int | None:
+        async with HttpClient(spec, settings, clock=now) as http:
+            await fetch_slot(open_source(spec), cameras_of(url), SLOT, store, settings=settings, clock=now, http=http)
+            return (await http.get(url, limit=100_000)).status
+
+    assert run(main()) == 200
+
+
+def test_a_range_without_a_history_says_so(peer: Any, settings: Any, store: Any) -> None:
+    async def main() -> list[Any]:
+        source = open_source(spec_of(peer))
+        cameras = cameras_of("a")
+        return [item async for item in fetch_range(source, cameras, SLOT, SLOT.next, store, settings=settings)]
+
+    found = run(main())
+    assert [slot for slot, _ in found] == [SLOT, SLOT.next]
+    assert {row["reason"] for _, rows in found for row in rows} == {"no_history"}
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "Mon, 99 Foo 2020 99:99:99 GMT", "1"])
+def test_dates_that_are_none(text: str | None) -> None:
+    assert _http_date(text) is None
+
+
+def test_a_date_without_a_zone_is_in_utc() -> None:
+    assert _http_date("Fri, 01 May 2020 00:48:30 -0000") == datetime(2020, 5, 1, 0, 48, 30, tzinfo=UTC)
+
+
+def test_a_whole_list_with_failures_is_told_in_a_few_lines(
+    peer: Any, settings: Any, store: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fetch(peer, settings, store, [peer.status(f"/{number}", 404) for number in range(50)])
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("Peer 20200501T0050Z: 50 x http_404, such as: http://127.0.0.1:")
+
+
+def test_cancelling_ends_it(peer: Any, settings: Any, store: Any) -> None:
+    peer.routes["/1"] = never
+
+    async def main() -> None:
+        source = open_source(spec_of(peer))
+        async with asyncio.timeout(0.05):
+            await fetch_slot(source, cameras_of(peer.url + "/1"), SLOT, store, settings=settings, clock=now)
+
+    with pytest.raises(TimeoutError):
+        run(main())
+
+
+def test_a_tfl_list_from_end_to_end(peer: Any, settings: Any, store: Any) -> None:
+    peer.body("/00001.01251.jpg", jpeg())
+    url = f"{peer.url}/00001.01251.jpg"
+    peer.json("/list", [place("00001.01251", url, available="true"), place("00001.2", url.replace("1251", "2"))])
+    source = open_source(spec_of(peer))
+
+    async def main() -> list[Row]:
+        async with HttpClient(source.spec, settings, clock=now) as http:
+            cameras = await source.cameras(http)
+            return await fetch_slot(source, cameras, SLOT, store, settings=settings, clock=now, http=http)
+
+    rows = by_camera(run(main()))
+    assert rows["00001.01251"]["status"] == "ok"
+    assert rows["00001.02"]["reason"] == "http_404"
