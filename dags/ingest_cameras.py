@@ -55,6 +55,7 @@ from wayside_airflow.retries import RETRIES
 
 SHARD_NAME = "{{ task.shard.source }} {{ task.shard.part + 1 }}/{{ task.shard.parts }}"
 SOURCE_NAME = "{{ task.source }}"
+PIPELINE = "{{ params.pipeline or '' }}"
 
 with DAG(
     dag_id="ingest_cameras",
@@ -117,16 +118,16 @@ with DAG(
         "priority_weight": 100,
         "weight_rule": "absolute",
     },
-) as dag:
+):
     sources = ListSourcesOperator(
         task_id="sources",
-        sources=dag.param("sources"),
-        pipeline=dag.param("pipeline"),
+        sources="{{ (params.sources or []) | join(',') }}",
+        pipeline=PIPELINE,
         pool="fetch",
     )
     plan = PlanSlotOperator.partial(
         task_id="plan",
-        shard_cameras=dag.param("shard_cameras"),
+        shard_cameras="{{ params.shard_cameras or '' }}",
         pool="fetch",
         map_index_template=SOURCE_NAME,
     ).expand(source=sources.output)
@@ -153,7 +154,7 @@ with DAG(
     ).expand(source=sources.output)
     analyse = AnalyseShardOperator.partial(
         task_id="analyse",
-        pipeline=dag.param("pipeline"),
+        pipeline=PIPELINE,
         pool="analyse",
         execution_timeout=timedelta(minutes=8),
         trigger_rule=TriggerRule.ALL_DONE,
@@ -164,7 +165,7 @@ with DAG(
         outlets=[COUNTS],
         shards=shards.output,
         frames=publish_frames.output,
-        pipeline=dag.param("pipeline"),
+        pipeline=PIPELINE,
         pool="publish",
         trigger_rule=TriggerRule.ALL_DONE,
         map_index_template=SOURCE_NAME,

@@ -28,6 +28,7 @@ class Layout:
 
 
 PHOTOS = Layout(((1, 0.46), (2, 0.34), (3, 0.13), (4, 0.07)), 3.0)
+WHOLE_PHOTOS = Layout(((1, 0.85), (2, 0.15)), 3.0)
 RENDERINGS = Layout(((1, 0.8), (2, 0.2)), 3.5)
 
 

@@ -191,7 +191,9 @@ def rounded(figures: dict[str, float]) -> dict[str, float]:
 def headline(accuracy: dict[str, dict]) -> list[dict]:
     """Return the figures that the catalogue lists, each 0..100."""
     figures = [(file, "mAP50", accuracy[file]["mAP50"]) for file in PLAIN.values()]
-    figures += [("demo city", name.replace("_", " "), round(100 * value, 1)) for name, value in accuracy["demo_city"].items()]
+    figures += [
+        ("demo city", name.replace("_", " "), round(100 * value, 1)) for name, value in accuracy["demo_city"].items()
+    ]
     return [{"dataset": where, "metric": what, "value": value, "measured": True} for where, what, value in figures]
 
 

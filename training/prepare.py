@@ -2,6 +2,7 @@
 
     python prepare.py --views 20000 --seed 1              real pictures, read by the teacher and by people
     python prepare.py --views 3000 --seed 1 --demo        pictures of the demo city, whose truth is known
+    python prepare.py --views 2000 --seed 1 --size 416    larger views, for vehicles that fill the picture
 
 Views are written as shards of 250 to ``.wayside/training/pool``; training takes up new shards while it runs. A shard
 is an ``.npz`` with JPEG bytes and, for the cells that are not empty, their index, six scores and a box.
@@ -21,12 +22,9 @@ import cv2
 import numpy as np
 import pyarrow.parquet as parquet
 
-from augment import PHOTOS, RENDERINGS, Picture, View, compose
+from augment import PHOTOS, RENDERINGS, WHOLE_PHOTOS, Picture, View, compose
 from network import CLASSES
 from teacher import Teacher, cell_centres, merge_labels
-
-SIZE = 320
-"""Pixels a side of a training view."""
 
 SHARD = 250
 DATA = Path(os.environ.get("WAYSIDE_TEST_DATA", "../shared/data"))
@@ -123,18 +121,18 @@ def doubted_cells(view: View, centres: np.ndarray) -> np.ndarray:
 
 
 def real_target(view: View, teacher: Teacher) -> tuple[np.ndarray, np.ndarray]:
-    """Scores ``[A, 6]`` and boxes ``[A, 4]`` for a view of real pictures on a canvas of ``2 SIZE`` pixels."""
+    """Scores ``[A, 6]`` and boxes ``[A, 4]`` for a view of real pictures on a canvas twice the student's size."""
     scores, boxes = teacher.read(view.image)
     doubted = doubted_cells(view, teacher.centres)
-    return merge_labels(scores, boxes, view.boxes / 2, view.labels, view.visible, doubted, SIZE)
+    return merge_labels(scores, boxes, view.boxes / 2, view.labels, view.visible, doubted, teacher.size)
 
 
-def rendered_target(view: View, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rendered_target(view: View, centres: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The same for a rendered view, whose boxes are complete, so that no teacher is asked."""
     scores = np.zeros((len(centres), len(CLASSES)), np.float32)
     boxes = np.zeros((len(centres), 4), np.float32)
     doubted = np.ones_like(scores, bool)
-    return merge_labels(scores, boxes, view.boxes / 2, view.labels, view.visible, doubted, SIZE)
+    return merge_labels(scores, boxes, view.boxes / 2, view.labels, view.visible, doubted, size)
 
 
 def write_shard(path: Path, images: list[bytes], scores: list[np.ndarray], boxes: list[np.ndarray]) -> None:
@@ -166,29 +164,31 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=20000, help="how many views to make")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes other views")
     parser.add_argument("--demo", action="store_true", help="render the demo city instead of using pictures")
+    parser.add_argument("--size", type=int, default=320, help="pixels a side, a multiple of 32")
     parser.add_argument("--threads", type=int, default=1, help="views made at the same time")
     parser.add_argument("--teacher", type=Path, default=DATA / "weights/nanodet_plus_m15x416.onnx")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    centres, _ = cell_centres(SIZE, (8, 16, 32))
+    centres, _ = cell_centres(options.size, (8, 16, 32))
     if options.demo:
         from demo_city import demo_picker
 
         pick = demo_picker(options.seed)
-        target = lambda view: rendered_target(view, centres)  # noqa: E731
+        target = lambda view: rendered_target(view, centres, options.size)  # noqa: E731
     else:
         pick = real_picker()
-        teacher = Teacher(options.teacher, SIZE)
+        teacher = Teacher(options.teacher, options.size)
         target = lambda view: real_target(view, teacher)  # noqa: E731
     pool = WORK / "pool"
     pool.mkdir(parents=True, exist_ok=True)
-    kind = "demo" if options.demo else "real"
+    kind = f"{'demo' if options.demo else 'real'}-{options.size}"
+    layout = RENDERINGS if options.demo else PHOTOS if options.size <= 320 else WHOLE_PHOTOS
 
     def make(number: int) -> tuple[bytes, np.ndarray, np.ndarray]:
-        rng = np.random.default_rng((options.seed, int(options.demo), number))
-        view = compose(rng, lambda: pick(rng), 2 * SIZE, RENDERINGS if options.demo else PHOTOS)
+        rng = np.random.default_rng((options.seed, options.size, int(options.demo), number))
+        view = compose(rng, lambda: pick(rng), 2 * options.size, layout)
         scores, boxes = target(view)
-        small = cv2.resize(view.image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(view.image, (options.size, options.size), interpolation=cv2.INTER_AREA)
         return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 93])[1].tobytes(), scores, boxes
 
     with ThreadPoolExecutor(options.threads) as workers:

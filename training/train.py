@@ -32,7 +32,9 @@ from loss import cell_grid, detection_loss
 from network import CLASSES, STRIDES, Detector
 
 WORK = Path(".wayside/training")
-SIZE = 320
+SIZES = {320: 0.75, 416: 0.25}
+"""Pixels a side of the views and how often a step takes them; larger views come in smaller batches."""
+
 DEMO_SHARE = 0.2
 """Share of samples from rendered views once there are any."""
 
@@ -49,23 +51,34 @@ class Shard:
     box: np.ndarray
 
 
+def mirrored_cells(size: int) -> np.ndarray:
+    """For each cell of a view of ``size`` pixels its place in the mirrored view, -1 for the first column: ``[A]``."""
+    mirror, base = [], 0
+    for stride in STRIDES:
+        side = size // stride
+        cell = np.arange(side * side)
+        column = cell % side
+        mirror.append(np.where(column > 0, base + cell - column + (side - column), -1))
+        base += side * side
+    return np.concatenate(mirror)
+
+
 class Pool:
     """The views that one process trains on: every shard whose number falls to it, shuffled anew each round."""
 
     def __init__(self, folder: Path, rank: int, world: int, seed: int) -> None:
         self.folder, self.rank, self.world = folder, rank, world
         self.shards: dict[str, Shard] = {}
-        self.queues: dict[str, list[tuple[str, int]]] = {"real": [], "demo": []}
+        self.queues: dict[str, list[tuple[str, int]]] = {}
         self.rng = np.random.default_rng((seed, rank))
         self.looked = 0.0
-        mirror, base = [], 0
-        for stride in STRIDES:
-            side = SIZE // stride
-            column = np.arange(side * side) % side
-            mirror.append(np.where(column > 0, base + np.arange(side * side) - column + (side - column), -1))
-            base += side * side
-        self.mirror = np.concatenate(mirror)
-        self.edge = np.flatnonzero(self.mirror < 0)
+        self.mirrors = {size: mirrored_cells(size) for size in SIZES}
+
+    def choose_size(self, step: int) -> int:
+        """The size of the views of a step: the same in all processes, and small while there are no large ones."""
+        sizes = [size for size in SIZES if any(name.startswith(f"real-{size}") for name in self.shards)]
+        odds = np.array([SIZES[size] for size in sizes])
+        return int(np.random.default_rng(step).choice(sizes, p=odds / odds.sum()))
 
     def refresh(self) -> None:
         """Load shards that are new since the last look and drop those that are gone, at most once a minute."""
@@ -90,23 +103,24 @@ class Pool:
         self, image: np.ndarray, cell: np.ndarray, scores: np.ndarray, box: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Mirror a view. Cells lie at multiples of the stride, so the first column has no counterpart: unknown, -1."""
-        target = self.mirror[cell]
+        mirror = self.mirrors[image.shape[1]]
+        target, edge = mirror[cell], np.flatnonzero(mirror < 0)
         kept = target >= 0
         box = box[kept].copy()
-        box[:, [0, 2]] = SIZE - box[:, [2, 0]]
-        unknown = np.full((len(self.edge), scores.shape[1]), -1, np.float32)
+        box[:, [0, 2]] = image.shape[1] - box[:, [2, 0]]
+        unknown = np.full((len(edge), scores.shape[1]), -1, np.float32)
         return (
             image[:, ::-1],
-            np.concatenate((target[kept], self.edge)),
+            np.concatenate((target[kept], edge)),
             np.concatenate((scores[kept], unknown)),
-            np.concatenate((box, np.zeros((len(self.edge), 4), np.float32))),
+            np.concatenate((box, np.zeros((len(edge), 4), np.float32))),
         )
 
-    def draw(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def draw(self, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """A degraded picture BGR ``[S, S, 3]`` with its cells ``[K]``, scores ``[K, 6]`` and boxes ``[K, 4]``."""
-        demo = any(name.startswith("demo") for name in self.shards) and self.rng.random() < DEMO_SHARE
-        kind = "demo" if demo else "real"
-        if not self.queues[kind]:
+        demo = self.rng.random() < DEMO_SHARE and any(name.startswith(f"demo-{size}") for name in self.shards)
+        kind = f"{'demo' if demo else 'real'}-{size}"
+        if not self.queues.get(kind):
             names = [name for name in self.shards if name.startswith(kind)]
             queue = [(name, view) for name in names for view in range(len(self.shards[name].offset) - 1)]
             self.rng.shuffle(queue)
@@ -120,14 +134,14 @@ class Pool:
         image, cell, scores, box = self.flip(*view) if self.rng.random() < 0.5 else view
         return degrade(self.rng, image), cell, scores, box
 
-    def batch(self, count: int, cells: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def batch(self, count: int, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """RGB float pictures ``[N, 3, S, S]``, scores ``[N, A, 6]``, flat rows ``[P]`` and their boxes ``[P, 4]``."""
-        self.refresh()
-        images = np.empty((count, SIZE, SIZE, 3), np.uint8)
+        cells = len(self.mirrors[size])
+        images = np.empty((count, size, size, 3), np.uint8)
         target = np.zeros((count * cells, len(CLASSES)), np.float32)
         rows, boxes = [], []
         for number in range(count):
-            image, index, scores, box = self.draw()
+            image, index, scores, box = self.draw(size)
             images[number] = image[..., ::-1]
             target[index + number * cells] = scores
             boxed = (scores.max(1) > 0.1) & ((box[:, 2:] - box[:, :2]).min(1) > 1)
@@ -253,7 +267,7 @@ def train(rank: int, world: int, options: argparse.Namespace) -> None:
             state["begin"] = time.time()
     base_rates = (options.lr, options.adam_lr)
     end = options.end
-    centres, strides = cell_grid(SIZE, SIZE, STRIDES)
+    grids = {size: cell_grid(size, size, STRIDES) for size in SIZES}
     pool = Pool(WORK / "pool", rank, world, options.seed + state["step"])
     checks = []
     if rank == 0 and options.check_minutes:
@@ -261,13 +275,16 @@ def train(rank: int, world: int, options: argparse.Namespace) -> None:
         checks = [load_evaluation(data / "eval_highway.parquet", 120)]
     sums = {"score": 0.0, "box": 0.0, "spread": 0.0}
     mark = saved_at = checked_at = time.time()
-    since = 0
+    since = shown = 0
     while True:
         begun = time.time()
-        picture, target, rows, boxes = pool.batch(options.batch, len(centres))
+        pool.refresh()
+        size = pool.choose_size(state["step"])
+        count = max(1, round(options.batch * (320 / size) ** 2))
+        picture, target, rows, boxes = pool.batch(count, size)
         with torch.autocast("cpu", torch.bfloat16):
             logits, sides = model(picture)
-        loss, parts = detection_loss(logits.float(), sides.float(), target, rows, boxes, centres, strides)
+        loss, parts = detection_loss(logits.float(), sides.float(), target, rows, boxes, *grids[size])
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -287,23 +304,23 @@ def train(rank: int, world: int, options: argparse.Namespace) -> None:
             optimizer.step()
         follow(average, model, min(0.9985, (state["step"] + 1) / (state["step"] + 20)))
         state["step"] += 1
-        state["samples"] += options.batch * world
+        state["samples"] += count * world
         state["seconds"] += time.time() - begun
         for key, value in parts.items():
             sums[key] += value
-        since += 1
+        since, shown = since + 1, shown + count * world
         done = progress >= 1
         if rank == 0 and (since == 50 or done):
             losses = " ".join(f"{key} {value / since:.4f}" for key, value in sums.items())
-            speed = since * options.batch * world / (time.time() - mark)
+            speed = shown / (time.time() - mark)
             print(
                 f"{datetime.datetime.now(datetime.UTC):%H:%M:%S} step {state['step']} {progress:.1%} {losses} "
                 f"rate {rate(progress, state['step']):.3f} {speed:.1f} img/s samples {state['samples']}",
                 flush=True,
             )
-            sums, since, mark = dict.fromkeys(sums, 0.0), 0, time.time()
+            sums, since, shown, mark = dict.fromkeys(sums, 0.0), 0, 0, time.time()
         elif since == 50:
-            sums, since = dict.fromkeys(sums, 0.0), 0
+            sums, since, shown = dict.fromkeys(sums, 0.0), 0, 0
         if rank == 0 and (done or time.time() - saved_at > 120):
             contents = [optimizer.state_dict() for optimizer in optimizers]
             save(

@@ -59,7 +59,8 @@ def _with_history(settings: Settings) -> list[str]:
     from wayside.sources.source import WebSource
 
     def keeps(name: str) -> bool:
-        return type(open_source(specs[name])).history is not WebSource.history
+        history: object = type(open_source(specs[name])).history
+        return history is not WebSource.history
 
     specs = load_sources(settings)
     return [name for name, spec in specs.items() if spec.enabled and keeps(name)]

@@ -203,7 +203,7 @@ def test_a_picture_that_was_cut_off_is_truncated():
     image[200:] = 128
     for picture in (image, reencoded(image, 90)):
         assert V1.check(None, picture, None).reason == faulty.TRUNCATED
-    assert not V1.check(None, street()[:8], None).faulty
+    assert V1.check(None, street()[:8], None).reason != faulty.TRUNCATED
 
 
 def test_settings_are_named_and_checked():

@@ -9,8 +9,9 @@ from hypothesis.extra.numpy import arrays
 from skimage.metrics import structural_similarity
 
 from wayside.core.errors import ImageError
+from wayside.quality import similarity
 from wayside.quality.motion import moves_v0, moves_v1
-from wayside.quality.similarity import decide, mean_similarity, similarity_map, window
+from wayside.quality.similarity import compare, similarity_map, window
 
 SIDES = st.integers(7, 40)
 
@@ -37,9 +38,9 @@ def pairs(draw):
 @settings(max_examples=80, deadline=None)
 def test_value_and_map_equal_scikit_image(pair):
     expected, expected_map = structural_similarity(*pair, full=True)
-    result = similarity_map(*map(window, pair))
-    assert mean_similarity(result) == pytest.approx(expected, abs=1e-6)
-    np.testing.assert_allclose(result, expected_map, atol=1e-6)
+    windows = [window(grey) for grey in pair]
+    assert compare(*windows, moves_v1)[0] == pytest.approx(expected, abs=1e-6)
+    np.testing.assert_allclose(similarity_map(*windows), expected_map, atol=1e-6)
 
 
 @given(arrays(np.uint8, (9, 11)), arrays(np.uint8, (9, 11)))
@@ -55,9 +56,8 @@ def test_a_large_picture_of_extremes_overflows_nothing():
     one = np.full((480, 640), 255, np.uint8)
     other = np.tile(np.array([0, 255], np.uint8), (480, 320))
     expected, expected_map = structural_similarity(one, other, full=True)
-    result = similarity_map(window(one), window(other))
-    assert mean_similarity(result) == pytest.approx(expected, abs=1e-6)
-    np.testing.assert_allclose(result, expected_map, atol=1e-6)
+    assert compare(window(one), window(other), moves_v1)[0] == pytest.approx(expected, abs=1e-6)
+    np.testing.assert_allclose(similarity_map(window(one), window(other)), expected_map, atol=1e-6)
 
 
 @given(pairs())
@@ -67,11 +67,10 @@ def test_the_masks_are_those_of_the_float64_map(pair):
     _, exact = structural_similarity(*pair, full=True)
     sure = np.min([np.abs(exact * 255 - limit) for limit in (145, -1, -112)], axis=0) > 1e-9
     windows = [window(grey) for grey in pair]
-    result = similarity_map(*windows)
     wrapped = (exact * 255).astype(np.int64).astype(np.uint8)
     old = cv2.threshold(255 - wrapped, 110, 255, cv2.THRESH_BINARY)[1] > 0
-    np.testing.assert_array_equal(decide(*windows, result, moves_v0)[sure], old[sure])
-    np.testing.assert_array_equal(decide(*windows, result, moves_v1)[sure], (exact * 255 < 145)[sure])
+    np.testing.assert_array_equal(compare(*windows, moves_v0)[1][sure], old[sure])
+    np.testing.assert_array_equal(compare(*windows, moves_v1)[1][sure], (exact * 255 < 145)[sure])
 
 
 def test_where_the_map_is_unsure_the_pixel_is_worked_out_exactly():
@@ -80,9 +79,20 @@ def test_where_the_map_is_unsure_the_pixel_is_worked_out_exactly():
     _, exact = structural_similarity(one, other, full=True)
     windows = window(one), window(other)
     limit = float(exact[0, 39])  # a corner, so that the mirrored border takes part
-    decision = decide(*windows, similarity_map(*windows), lambda values: values < limit + 1e-12)
-    assert decision[0, 39]
-    assert not decide(*windows, similarity_map(*windows), lambda values: values < limit - 1e-12)[0, 39]
+    assert compare(*windows, lambda values: values < limit + 1e-12)[1][0, 39]
+    assert not compare(*windows, lambda values: values < limit - 1e-12)[1][0, 39]
+
+
+@pytest.mark.parametrize("height", [60, 64, 65, 67, 70, 130])
+def test_the_bands_of_a_tall_picture_join_without_a_seam(height, monkeypatch):
+    monkeypatch.setattr(similarity, "_BAND", 64 * 20)
+    rng = np.random.default_rng(height)
+    one, other = (rng.integers(0, 256, (height, 20), np.uint8) for _ in range(2))
+    expected, expected_map = structural_similarity(one, other, full=True)
+    mean, decision = compare(window(one), window(other), lambda values: values < 0)
+    assert mean == pytest.approx(expected, abs=1e-6)
+    np.testing.assert_allclose(similarity_map(window(one), window(other)), expected_map, atol=1e-6)
+    np.testing.assert_array_equal(decision, expected_map < 0)
 
 
 def test_pictures_that_cannot_be_compared_say_why():

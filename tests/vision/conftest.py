@@ -46,7 +46,7 @@ def make_card(settings: Settings) -> Callable[..., ModelCard]:
             (settings.models / card["file"]).write_bytes(weights)
             card.setdefault("sha256", hashlib.sha256(weights).hexdigest())
         path = settings.models / f"{name.lower()}.yaml"
-        path.write_text(yaml.safe_dump(card), encoding="utf-8")
+        path.write_text(yaml.safe_dump(card, sort_keys=False), encoding="utf-8")
         return ModelCard.read(path)
 
     return make

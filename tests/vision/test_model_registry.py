@@ -145,7 +145,7 @@ def test_the_first_pull_records_the_hash_and_the_next_demands_it(
     assert not path.exists()
     (settings.pulled_models / "pulled.yaml").write_text("- broken", encoding="utf-8")
     with pytest.raises(ModelError, match="damaged"):
-        registry.verify(card, settings)
+        registry.expected_sha256(card, settings)
 
 
 def test_weights_without_any_known_hash_are_not_loaded(settings: Settings, make_card: Make) -> None:

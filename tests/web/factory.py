@@ -147,4 +147,4 @@ def _picture(store: LocalStore, source: str, camera: DemoCamera, slot: Slot) -> 
 
 
 if __name__ == "__main__":
-    fill(Path(sys.argv[1]), cameras=60, slots=180, pictures=8)
+    fill(Path(sys.argv[1]), cameras=26, slots=150, pictures=4)

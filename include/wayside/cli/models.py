@@ -141,4 +141,4 @@ def _print_report(console: Console, name: str, report: "Report") -> None:
     sizes = ", ".join(f"{size} {share:.1%}" for size, share in report.recall_by_size.items() if share is not None)
     console.print(f"precision, recall and F1 at score {report.score:g}; recall by size: {sizes}")
     if report.unreadable:
-        console.print(f"[yellow]{report.unreadable} pictures could not be read")
+        console.print(f"[yellow]pictures that could not be read: {report.unreadable}")

@@ -15,8 +15,9 @@ SLOT_LENGTH = timedelta(minutes=10)
 SLOTS_PER_DAY = 144
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 _EPOCH = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
-# `strptime` alone would read 2020511T50Z as well, and digits of any script.
+# `strptime` and `fromisoformat` alone would read 2020511T50Z as well, and digits of any script.
 _WRITTEN = re.compile(r"([0-9]{8})(?:T([0-9]{4})Z|/([0-9]{4}))")
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}[0-9:.,Z+-]*")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -54,9 +55,11 @@ class Slot:
             if written:
                 day, hhmm = written[1], written[2] or written[3]
                 return cls(datetime.strptime(day + hhmm, "%Y%m%d%H%M").replace(tzinfo=UTC))
-            return cls(datetime.fromisoformat(text))
+            if _ISO.fullmatch(text):
+                return cls(datetime.fromisoformat(text))
         except ValueError:
-            raise ConfigError(f"{text!r} is not a slot: write 20200501T0050Z or 2020-05-01T00:50Z") from None
+            pass
+        raise ConfigError(f"{text!r} is not a slot: write 20200501T0050Z or 2020-05-01T00:50Z")
 
     @classmethod
     def between(cls, first: "Slot", last: "Slot") -> Iterator["Slot"]:

@@ -5,6 +5,7 @@ patches are noise. Its slip was to cast a negative similarity to an unsigned byt
 into "very similar"; version 1 keeps the sign.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -76,8 +77,13 @@ def camera_shift(one: Image, other: Image) -> float:
     """
     half = (max(one.shape[1] // 2, 1), max(one.shape[0] // 2, 1))
     small = [cv2.resize(grey, half, interpolation=cv2.INTER_AREA).astype(np.float32) for grey in (one, other)]
-    (across, down), response = cv2.phaseCorrelate(small[0], small[1], cv2.createHanningWindow(half, cv2.CV_32F))
+    (across, down), response = cv2.phaseCorrelate(small[0], small[1], _hann(half))
     return float(2 * np.hypot(across, down)) if response >= _MIN_RESPONSE else 0.0
+
+
+@lru_cache(maxsize=8)
+def _hann(size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(cv2.createHanningWindow(size, cv2.CV_32F), np.float32)
 
 
 def pixels_inside(mask: Mask, boxes: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ Image: TypeAlias = NDArray[np.uint8]
 _EVERY = 4  # the old system looked at every fourth pixel of every fourth row ...
 _WEIGHT = 16  # ... and let each of them stand for sixteen
 _LEVEL_BITS = 3  # 256 values in 32 levels
+_BLOCK = 8
 
 
 class Picture:
@@ -81,9 +82,8 @@ class Picture:
     @cached_property
     def colour_counts(self) -> NDArray[np.intp]:
         """How often each colour occurs among the sampled pixels; its number is blue·1024 + green·32 + red, 0..31."""
-        levels = self._sample.astype(np.intp)
-        codes: NDArray[np.intp] = (levels[..., 0] << 10) | (levels[..., 1] << 5) | levels[..., 2]
-        return np.bincount(codes.ravel())
+        blue, green, red = (self._sample[..., channel].astype(np.uint16) for channel in range(3))
+        return np.bincount(((blue << 10) | (green << 5) | red).ravel())
 
     @cached_property
     def same_components(self) -> NDArray[np.int32]:
@@ -93,7 +93,13 @@ class Picture:
         same = (self.image[1:] == self.image[:-1]).reshape(self.height - 1, -1).view(np.uint8)
         return np.asarray(cv2.reduce(same, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.int32).ravel()
 
-    @property
+    @cached_property
+    def blocks(self) -> NDArray[np.float32]:
+        """The mean grey of blocks of 8×8 pixels, to a fraction of a level."""
+        size = (max(self.width // _BLOCK, 1), max(self.height // _BLOCK, 1))
+        return np.asarray(cv2.resize(self.grey.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
+
+    @cached_property
     def _sample(self) -> Image:
         return np.right_shift(self.image[::_EVERY, ::_EVERY], np.uint8(_LEVEL_BITS))
 

@@ -94,7 +94,7 @@ def is_stale(picture: Picture, earlier: Picture, tolerance: float) -> bool:
         earlier: the one before, of the same size.
         tolerance: grey levels that the mean of a block may differ by.
     """
-    return bool(np.abs(_blocks(picture) - _blocks(earlier)).max() <= tolerance)
+    return bool(np.abs(picture.blocks - earlier.blocks).max() <= tolerance)
 
 
 def frozen_rows(picture: Picture, row_similarity: float) -> int:
@@ -118,9 +118,3 @@ def frozen_rows(picture: Picture, row_similarity: float) -> int:
 
 def _cells(picture: Picture) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture.grey, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _blocks(picture: Picture) -> NDArray[np.float32]:
-    """Return the mean grey of 8×8 blocks, to a fraction of a level."""
-    size = (max(picture.width // 8, 1), max(picture.height // 8, 1))
-    return np.asarray(cv2.resize(picture.grey.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)

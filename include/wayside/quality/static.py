@@ -19,7 +19,7 @@ from wayside.quality.boxes import FloatBoxes, PixelBoxes, check_columns, duplica
 from wayside.quality.motion import Mask, camera_shift, clean, moves_v0, moves_v1, pixels_inside
 from wayside.quality.picture import Frame, Picture, as_picture
 from wayside.quality.settings import StaticObjectSettings, StaticObjectSettingsV1
-from wayside.quality.similarity import SIDE, decide, mean_similarity, similarity_map
+from wayside.quality.similarity import SIDE, compare
 
 Neighbours = Literal["none", "previous", "next", "both"]
 
@@ -208,10 +208,8 @@ class StaticObjectFilterV0(_StaticObjectFilter):
 
     def compare(self, one: Frame, other: Frame) -> Change:
         """Compare two pictures of the same size; `ImageError` when the sizes differ or are below 7 pixels."""
-        windows = as_picture(one).window_swapped, as_picture(other).window_swapped
-        similarity = similarity_map(*windows)
-        ssim, settings = mean_similarity(similarity), self.settings
-        moving = decide(*windows, similarity, moves_v0)
+        ssim, moving = compare(as_picture(one).window_swapped, as_picture(other).window_swapped, moves_v0)
+        settings = self.settings
         return Change(ssim, ssim > settings.scenecut_threshold, moving, settings.contour_area_threshold)
 
     def _duplicates(self, boxes: PixelBoxes, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -246,9 +244,7 @@ class StaticObjectFilterV1(_StaticObjectFilter):
     def compare(self, one: Frame, other: Frame) -> Change:
         """Compare two pictures of the same size; `ImageError` when the sizes differ or are below 7 pixels."""
         first, second, settings = as_picture(one), as_picture(other), self._settings
-        similarity = similarity_map(first.window, second.window)
-        moving = decide(first.window, second.window, similarity, moves_v1)
-        ssim = mean_similarity(similarity)
+        ssim, moving = compare(first.window, second.window, moves_v1)
         same_scene = ssim > settings.scenecut_threshold and (
             ssim > _ALIKE or camera_shift(first.grey, second.grey) < settings.camera_shift_threshold
         )

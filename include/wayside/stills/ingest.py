@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
@@ -39,6 +40,7 @@ EXPIRED: Final = "expired"
 """Reason of a count whose frame is ok and whose picture is no longer in the store."""
 
 Progress = Callable[[int], None]
+_FETCH_PATIENCE = timedelta(minutes=5)  # a plan whose frames are not there after this long belongs to a run that died
 log = logging.getLogger(__name__)
 
 
@@ -158,6 +160,22 @@ class Ingest:
 
     def _analysed(self, shard: Shard) -> Slot:
         return shard.when.shift(-self.lag)
+
+    def on_their_way(self, shard: Shard) -> list[Slot]:
+        """Return the earlier slots that the analysis of a shard looks at and that another run is fetching right now.
+
+        Runs of neighbouring slots may go on side by side, in a back-fill say; whoever analyses does well to wait.
+        """
+        slot = self._analysed(shard)
+        return [
+            when for when in (slot.previous, slot) if when != shard.when and self._being_fetched(shard.source, when)
+        ]
+
+    def _being_fetched(self, source: str, slot: Slot) -> bool:
+        if self.warehouse.published(FRAMES, Scope(source, slot)):
+            return False
+        planned = self.warehouse.planned(f"{source}-{slot}-")
+        return planned is not None and self.clock() - planned < _FETCH_PATIENCE
 
     def analyse(self, shard: Shard, pipeline: StillPipeline, progress: Progress | None = None) -> dict[str, int]:
         """Analyse a shard of the slot that is due, and stage its rows; return how many ended in each outcome.

@@ -6,6 +6,7 @@ Parts of a scope are staged beside it under names that depend only on the plan, 
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -83,6 +84,11 @@ class ParquetWarehouse:
     def has_plan(self, name: str) -> bool:
         """Tell whether a plan of this name was saved."""
         return self._plan(name).is_file()
+
+    def planned(self, start: str) -> datetime | None:
+        """Return when a plan whose name has this start was last saved, None if never."""
+        saved = [path.stat().st_mtime for path in self._plan("x").parent.glob(f"{start}*.json")]
+        return datetime.fromtimestamp(max(saved), UTC) if saved else None
 
     def load_plan(self, name: str) -> Any:
         """Read a plan; raise `StoreError` if it is gone."""

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowRescheduleException
 
+from wayside.core.clock import utc_now
 from wayside.core.errors import AuditError, ConfigError
 from wayside_airflow.assets import COUNTS
 from wayside_airflow.links import ShardLink, SourceLink
 from wayside_airflow.slots import slot_of_run
 
 if TYPE_CHECKING:
+    from wayside.core.settings import Settings
     from wayside.stills.ingest import Ingest
     from wayside.stills.plan import Shard
 
+#: How long an analysis waits for the pictures of earlier slots before it looks again; its slot in the pool is free.
+WAIT = timedelta(seconds=15)
 #: A shard as tasks hand it on: the fields of `wayside.stills.plan.Shard`.
 ShardFields = Mapping[str, Any]
 
@@ -31,26 +37,28 @@ class ListSourcesOperator(BaseOperator):
     """Say which sources a run looks at, and refuse a run whose parameters do not hold before any work is done.
 
     Args:
-        sources: names of sources; all that are enabled if empty. (templated)
+        sources: names of sources, separated by commas; all that are enabled if empty. (templated)
         pipeline: id of the pipeline that the run will use; the default one if empty. (templated)
     """
 
     template_fields: Sequence[str] = ("sources", "pipeline")
 
-    def __init__(self, *, sources: Sequence[str] = (), pipeline: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, sources: str = "", pipeline: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sources = sources
         self.pipeline = pipeline
 
     def execute(self, context: Context) -> list[str]:
         """Return the names of the sources."""
+        from wayside.core.settings import Settings
         from wayside.sources.registry import find_source, load_sources
 
-        ingest = _ingest()
-        _pipeline_name(ingest, self.pipeline)
-        if self.sources:
-            return [find_source(ingest.settings, name).id for name in dict.fromkeys(self.sources)]
-        enabled = [spec.id for spec in load_sources(ingest.settings).values() if spec.enabled]
+        settings = Settings()  # type: ignore[call-arg]
+        _pipeline_name(settings, self.pipeline)
+        named = [name.strip() for name in self.sources.split(",") if name.strip()]
+        if named:
+            return [find_source(settings, name).id for name in dict.fromkeys(named)]
+        enabled = [spec.id for spec in load_sources(settings).values() if spec.enabled]
         if not enabled:
             raise ConfigError("no source is enabled: set `enabled: true` for one in include/config/sources.yaml")
         return enabled
@@ -66,7 +74,7 @@ class PlanSlotOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("source", "shard_cameras")
 
-    def __init__(self, *, source: str, shard_cameras: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, source: str, shard_cameras: int | str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.source = source
         self.shard_cameras = shard_cameras
@@ -169,7 +177,7 @@ class AnalyseShardOperator(BaseOperator):
     template_fields: Sequence[str] = ("shard", "pipeline")
     operator_extra_links = (ShardLink(),)
 
-    def __init__(self, *, shard: ShardFields, pipeline: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, shard: ShardFields, pipeline: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shard = shard
         self.pipeline = pipeline
@@ -179,7 +187,10 @@ class AnalyseShardOperator(BaseOperator):
         from wayside.stills.still import StillPipeline
 
         ingest, shard = _ingest(), _shard(self.shard)
-        name = _pipeline_name(ingest, self.pipeline)
+        name = _pipeline_name(ingest.settings, self.pipeline)
+        if slots := ingest.on_their_way(shard):
+            self.log.info("%s waits for %s, which other runs are fetching", shard.label, ", ".join(map(str, slots)))
+            raise AirflowRescheduleException(utc_now() + WAIT)  # type: ignore[no-untyped-call]
         outcome = ingest.analyse(shard, StillPipeline.load(name, ingest.pipelines, ingest.settings))
         self.log.info("%s at %s with %s: %s", shard.label, shard.when.previous, name, outcome)
         return outcome
@@ -210,7 +221,7 @@ class PublishCountsOperator(BaseOperator):
         source: str,
         shards: Sequence[ShardFields],
         frames: Sequence[Mapping[str, Any]],
-        pipeline: str | None = None,
+        pipeline: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -222,7 +233,7 @@ class PublishCountsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary of the run: how many cameras, pictures and objects there were."""
         ingest, shards = _ingest(), _shards_of(self.source, self.shards)
-        name = _pipeline_name(ingest, self.pipeline)
+        name = _pipeline_name(ingest.settings, self.pipeline)
         row = ingest.publish_counts(shards, name)
         summary = {**row, "slot": shards[0].slot, "analysed_slot": str(shards[0].when.previous)}
         self.log.info("%s", " ".join(f"{key}={value}" for key, value in summary.items()))
@@ -250,10 +261,12 @@ def _ingest(**changes: Any) -> Ingest:
     return Ingest(Settings(**changes))
 
 
-def _pipeline_name(ingest: Ingest, given: str | None) -> str:
-    name = given or ingest.pipelines.default
-    ingest.pipelines.stages_of(name)
-    return name
+def _pipeline_name(settings: Settings, given: str) -> str:
+    from wayside.stills.pipelines import load_pipelines
+
+    pipelines = load_pipelines(settings.config / "pipelines.yaml")
+    pipelines.stages_of(given or pipelines.default)
+    return given or pipelines.default
 
 
 def _shard(fields: ShardFields) -> Shard:

@@ -34,9 +34,7 @@ _HEADERS = {
 
 def create_app(warehouse: WarehouseFactory = open_warehouse, store: StoreFactory = open_store) -> FastAPI:
     """Build the application over a warehouse and a picture store, each opened when a request needs it."""
-    app = FastAPI(
-        title="Wayside", dependencies=[Depends(get_access)], docs_url=None, redoc_url=None, openapi_url=None
-    )
+    app = FastAPI(title="Wayside", dependencies=[Depends(get_access)], docs_url=None, redoc_url=None, openapi_url=None)
     app.state.warehouse = warehouse
     app.state.store = store
     for room in (pages, api, assets):

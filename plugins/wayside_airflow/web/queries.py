@@ -138,9 +138,7 @@ def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Tabl
         return connection.sql(_statement("coverage"), params=params).to_arrow_table()
 
 
-def _ask(
-    warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object
-) -> list[Row]:
+def _ask(warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object) -> list[Row]:
     with _connect(warehouse, lens, days) as connection:
         return _rows(connection.sql(_statement(question), params=params))
 

@@ -50,7 +50,7 @@ def test_a_fresh_process_draws_the_same_bytes():
 @CALM
 @given(camera=cameras, when=moments)
 def test_truth_stays_inside_the_picture_and_is_large_enough_to_see(camera, when):
-    width, height = camera.size
+    _, height = camera.size
     seen = truth(camera, when)
     assert len({item.track_id for item in seen}) == len(seen)
     for item in seen:

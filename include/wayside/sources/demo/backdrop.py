@@ -92,10 +92,11 @@ def _ground(brush: Brush, street: Street, dice: Dice) -> None:
         x, y, shade = dice.between(street.left, street.right - 2), dice.between(4, 60), dice.between(-14, 10)
         patch = (road[0] + shade, road[1] + shade, road[2] + shade)
         _strip(brush, x, min(x + dice.between(0.8, 2.6), street.right), y, y + dice.between(1.5, 9), patch)
-    if street.lanes > 1 and dice.chance(0.5):
-        inner = -LANE - 0.05
-        _strip(brush, -2 * LANE, inner, -30.0, street.end, (road[0] - 26, road[1] - 22, road[2] + 18))
-    for lane in range(-street.lanes, street.lanes):
+    red = street.lanes > 1 and dice.chance(0.5)
+    for side in (-1, 1) if red else ():
+        low, high = sorted((side * LANE * 1.02, side * LANE * 2))
+        _strip(brush, low, high, -30.0, street.end, (road[0] - 26, road[1] - 22, road[2] + 18))
+    for lane in range(-1, 1) if red else range(-street.lanes, street.lanes):
         for track in (0.85, 2.45):
             x = lane * LANE + track
             worn = (road[0] - 7, road[1] - 7, road[2] - 7)
@@ -121,16 +122,24 @@ def _markings(brush: Brush, street: Street, dice: Dice) -> None:
         for lane in range(1, street.lanes):
             _dashes(brush, -lane * LANE, span, 2.0, 4.0, 0.12)
             _dashes(brush, lane * LANE, span, 2.0, 4.0, 0.12)
-        for kerb, bay in ((street.left, street.bay_left), (street.right, street.bay_right)):
-            side = 1.0 if kerb < 0 else -1.0
-            if bay:
-                _dashes(brush, kerb + side * BAY, span, 0.8, 0.8, 0.1)
-            elif yellow:
-                for off in (0.3, 0.55):
-                    x = kerb + side * off
-                    _strip(brush, x - 0.05, x + 0.05, span[0], span[1], (70, 180, 208))
+        _kerb(brush, street.left, 1.0, span, street.bay_left, yellow)
+        _kerb(brush, street.right, -1.0, span, street.bay_right, yellow)
     if street.zebra is not None:
         _zebra(brush, street, street.zebra)
+    _arrows(brush, street, dice)
+
+
+def _kerb(brush: Brush, kerb: float, side: float, span: tuple[float, float], bay: bool, yellow: bool) -> None:
+    """The line along a kerb: a dashed bay, double yellow, or none."""
+    if bay:
+        _dashes(brush, kerb + side * BAY, span, 0.8, 0.8, 0.1)
+    elif yellow:
+        for off in (0.3, 0.55):
+            x = kerb + side * off
+            _strip(brush, x - 0.05, x + 0.05, span[0], span[1], (70, 180, 208))
+
+
+def _arrows(brush: Brush, street: Street, dice: Dice) -> None:
     for lane in range(street.lanes):
         if dice.chance(0.35):
             _arrow(brush, -(lane + 0.5) * LANE, dice.between(7.0, 13.0), 1.0)
@@ -274,7 +283,7 @@ def _shade(backdrop: Backdrop, light: Light) -> Image:
         points = ((base, low, 0.0), (base, high, 0.0), (tip, high + shift, 0.0), (tip, low + shift, 0.0))
         outline = backdrop.lens.outline(points)
         if outline:
-            spots = np.round(np.clip(outline, -9000, 9000) * SCALE).astype(np.int32)
+            spots = np.round(np.array(outline) * SCALE).astype(np.int32)
             cv2.fillPoly(mask, [spots], 1)
     return np.asarray(cv2.add(backdrop.facing, cv2.bitwise_and(mask, backdrop.ground)), np.uint8)
 

@@ -46,7 +46,7 @@ def fixed(outline: NDArray[np.float64]) -> NDArray[np.int32]:
 
 
 def _fix(pixel: float) -> int:
-    return round(min(7000.0, max(-7000.0, pixel)) * (SCALE << FINE))
+    return round(pixel * (SCALE << FINE))
 
 
 class Brush:

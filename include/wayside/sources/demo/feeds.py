@@ -7,8 +7,8 @@ view, a time series per feed, and links to the series' archive. All addresses po
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from wayside.sources.demo.city import UO, DemoCamera, DemoCity
@@ -64,24 +64,22 @@ def _jamcam(city: DemoCity, camera: DemoCamera, base: str, now: datetime) -> Jso
     }  # fmt: skip
 
 
-def entities(city: DemoCity) -> Iterator[list[DemoCamera]]:
-    """The poles of the Urban Observatory, each as the list of its views."""
-    group: list[DemoCamera] = []
+@lru_cache(maxsize=4)
+def poles(city: DemoCity) -> dict[str, list[DemoCamera]]:
+    """The poles of the Urban Observatory by name, each as the list of its views."""
+    found: dict[str, list[DemoCamera]] = {}
     for camera in city.cameras(UO):
-        if group and group[0].folder != camera.folder:
-            yield group
-            group = []
-        group.append(camera)
-    if group:
-        yield group
+        found.setdefault(camera.folder, []).append(camera)
+    return found
 
 
 def page(publisher: Publisher, base: str, now: datetime, number: int, size: int, source: str | None) -> Json:
     """One page of entities; `source` keeps only the pole that carries this brokerage id, or a view of it."""
-    groups = list(entities(publisher.city))
-    if source is not None:
-        wanted = source.split(":")[0]
-        groups = [group for group in groups if group[0].folder == wanted]
+    known = poles(publisher.city)
+    if source is None:
+        groups = list(known.values())
+    else:
+        groups = [known[name] for name in (source.split(":")[0],) if name in known]
     chosen = groups[(number - 1) * size : number * size]
     return {
         "pagination": {
@@ -93,18 +91,25 @@ def page(publisher: Publisher, base: str, now: datetime, number: int, size: int,
 
 def find_entity(city: DemoCity, key: str) -> list[DemoCamera] | None:
     """The pole with an entity id or with the name in its friendly link."""
-    for group in entities(city):
-        if key in {_uuid(city, "entity", group[0].folder), _friendly(group[0])}:
-            return group
-    return None
+    name = _entity_keys(city).get(key)
+    return None if name is None else poles(city)[name]
 
 
 def find_series(city: DemoCity, key: str) -> DemoCamera | None:
-    """The camera view whose time series has an id."""
-    for camera in city.cameras(UO):
-        if key in {_uuid(city, "series", camera.id), _friendly_series(camera)}:
-            return camera
-    return None
+    """The camera view whose time series has an id or a friendly name."""
+    return _series_keys(city).get(key)
+
+
+@lru_cache(maxsize=4)
+def _entity_keys(city: DemoCity) -> dict[str, str]:
+    return {key: name for name, group in poles(city).items()
+            for key in (_uuid(city, "entity", name), _friendly(group[0]))}  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _series_keys(city: DemoCity) -> dict[str, DemoCamera]:
+    return {key: camera for camera in city.cameras(UO)
+            for key in (_uuid(city, "series", camera.id), _friendly_series(camera))}  # fmt: skip
 
 
 def _friendly(camera: DemoCamera) -> str:

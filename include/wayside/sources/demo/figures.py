@@ -117,27 +117,27 @@ def _person(dice: Dice, phase: float) -> tuple[list[tuple[float, float, float]],
     swing = math.sin(phase * 2 * math.pi)
     step, reach = 0.19 * tall * swing, 0.14 * tall * swing
     lift = 0.05 * tall * max(0.0, math.cos(phase * 2 * math.pi))
-    hip, arm = 0.075 * tall, 0.125 * tall * stout
+    hip, arm = 0.07 * tall, 0.108 * tall * stout
     spots = [
         (0.0, hip, 0.5 * tall), (0.0, -hip, 0.5 * tall), (0.02, arm, 0.81 * tall), (0.02, -arm, 0.81 * tall),
-        (0.04, 0.0, 0.925 * tall), (0.05 + step * 0.5, hip, 0.27 * tall), (0.05 - step * 0.5, -hip, 0.27 * tall),
+        (0.04, 0.0, 0.93 * tall), (0.05 + step * 0.5, hip, 0.27 * tall), (0.05 - step * 0.5, -hip, 0.27 * tall),
         (step, hip * 0.9, 0.04 * tall + lift), (-step, -hip * 0.9, 0.04 * tall),
         (-reach * 0.5, arm * 1.25, 0.63 * tall), (reach * 0.5, -arm * 1.25, 0.63 * tall),
         (-reach + 0.06, arm * 1.2, 0.48 * tall), (reach + 0.06, -arm * 1.2, 0.48 * tall),
-        (-0.03, 0.0, 0.95 * tall), (-0.16, 0.0, 0.68 * tall),
+        (-0.03, 0.0, 0.955 * tall), (-0.16, 0.0, 0.68 * tall),
     ]  # fmt: skip
     leg, sleeve = 0.082 * tall * stout, 0.055 * tall * stout
     limbs = [
         Limb([7], 0.075 * tall, "shoe"), Limb([8], 0.075 * tall, "shoe"),
         Limb([0, 5, 7], leg, "legs", 0.86), Limb([1, 6, 8], leg, "legs"),
-        Limb([2, 9, 11], sleeve, "top", 0.82), Limb([0, 1, 3, 2], 0.11 * tall * stout, "top"),
+        Limb([2, 9, 11], sleeve, "top", 0.82), Limb([0, 1, 3, 2], 0.085 * tall * stout, "top"),
     ]  # fmt: skip
     if dice.chance(0.22):
-        limbs.append(Limb([5, 6, 3, 2], 0.08 * tall, "top"))
+        limbs.append(Limb([5, 6, 3, 2], 0.07 * tall, "top"))
     if dice.chance(0.25):
         limbs.append(Limb([14], 0.26, "bag", back=True))
     limbs += [Limb([3, 10, 12], sleeve, "top", 0.92), Limb([12], 0.05 * tall, "skin"),
-              Limb([4], 0.125 * tall, "skin"), Limb([13], 0.118 * tall, "hair")]  # fmt: skip
+              Limb([4], 0.13 * tall, "skin"), Limb([13], 0.122 * tall, "hair")]  # fmt: skip
     return spots, limbs, tall
 
 

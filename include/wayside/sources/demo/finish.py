@@ -16,13 +16,13 @@ Image = NDArray[np.uint8]
 
 
 @lru_cache(maxsize=14)
-def _noise(deviation: int) -> NDArray[np.int16]:
+def _noise(deviation: int) -> NDArray[np.int8]:
     """A large square of sensor noise, coloured, a little soft as a compressed camera's is."""
-    numbers = np.random.Generator(np.random.Philox(key=77)).integers(0, 256, (896, 1024, 3, 4), dtype=np.uint8)
+    numbers = np.random.Generator(np.random.Philox(key=77)).integers(0, 256, (768, 1024, 3, 4), dtype=np.uint8)
     rough = (numbers.astype(np.int16).sum(axis=3) - 510).astype(np.float32) / 148.0
     shared = rough.mean(axis=2, keepdims=True) * 1.25
     mixed = 0.8 * shared + 0.45 * rough
-    return np.asarray(np.round(cv2.blur(mixed, (2, 2)) * 2.0 * deviation * 0.6), np.int16)
+    return np.asarray(np.clip(np.round(cv2.blur(mixed, (2, 2)) * 1.2 * deviation), -127, 127), np.int8)
 
 
 @lru_cache(maxsize=8)
@@ -51,7 +51,7 @@ def character(seed: int) -> Character:
     dice = Dice(seed).child(91)
     warm, green = dice.between(-6, 6), dice.between(-3, 3)
     return Character(
-        (round(100 - warm), round(100 + green), round(100 + warm)), 0.45 + 0.65 * dice.roll() ** 2,
+        (round(100 - warm), round(100 + green), round(100 + warm)), 0.42 + 0.4 * dice.roll() ** 2,
         dice.between(0.15, 0.7) if dice.chance(0.5) else 0.0, dice.between(0.72, 1.08), dice.between(0.6, 1.3),
     )  # fmt: skip
 
@@ -82,7 +82,7 @@ def develop(image: Image, glow: Image | None, ground: Image, light: Light, own: 
         soft = cv2.addWeighted(soft, 0.55, cv2.resize(wide, (soft.shape[1], soft.shape[0])), 0.7, 0)
         image = np.asarray(cv2.add(image, cv2.resize(soft, (width, height))), np.uint8)
     lift = int(5 + 55 * light.haze * (1 - light.night) + 6 * light.night)
-    gain = int((112 + 55 * light.night) * (0.94 + 0.12 * dice.roll()))
+    gain = int((121 - 24 * light.sunny + 48 * light.night) * (0.94 + 0.12 * dice.roll()))
     image = np.asarray(cv2.LUT(image, _tones(gain, lift, own.balance)), np.uint8)
     if own.colour < 0.98:
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -95,7 +95,7 @@ def develop(image: Image, glow: Image | None, ground: Image, light: Light, own: 
         wide = cv2.blur(image, (3, 3))
         image = np.asarray(cv2.addWeighted(image, 1 + own.edge, wide, -own.edge, 0), np.uint8)
     noise = _noise(max(1, round((2.6 + 6 * light.night) * own.grain)))
-    x, y = int(dice.roll() * (1023 - width)), int(dice.roll() * (895 - height))
+    x, y = int(dice.roll() * (1023 - width)), int(dice.roll() * (767 - height))
     return np.asarray(cv2.add(image, noise[y : y + height, x : x + width], dtype=cv2.CV_8U), np.uint8)
 
 

@@ -91,7 +91,7 @@ def _backdrop(camera: DemoCamera, pose: int) -> Backdrop:
     return build(street, lens)
 
 
-@lru_cache(maxsize=40)
+@lru_cache(maxsize=8)
 def _empty(camera: DemoCamera, pose: int, step: int) -> tuple[Image, Image, Light]:
     """The empty street in the light of a ten-minute step."""
     when = datetime.fromtimestamp(step * LIGHT_STEP, tz=UTC)

@@ -210,7 +210,7 @@ class DemoServer:
 
     async def _feed_picture(self, request: web.Request) -> web.Response:
         match = request.match_info
-        group = next((g for g in feeds.entities(self.city) if g[0].folder == match["folder"]), None)
+        group = feeds.poles(self.city).get(match["folder"])
         try:
             taken = at_second(match["date"], match["time"])
         except ValueError:

@@ -23,6 +23,7 @@ Point = tuple[float, float, float]
 LANE = 3.3
 BAY = 2.3
 NEAR = 0.7
+REACH = 6000.0
 STYLES = (("high street", 4.0), ("terrace", 2.5), ("offices", 2.0), ("suburb", 3.0))
 
 
@@ -117,6 +118,19 @@ def _cut(eye: list[Point]) -> list[Point]:
     return kept
 
 
+def _trim(flat: list[tuple[float, float]], axis: int, sign: float) -> list[tuple[float, float]]:
+    """The part of a pixel polygon on the near side of +REACH or -REACH, beyond which OpenCV's numbers overflow."""
+    kept: list[tuple[float, float]] = []
+    for here, there in zip(flat, [*flat[1:], *flat[:1]], strict=True):
+        a, b = sign * here[axis] - REACH, sign * there[axis] - REACH
+        if a <= 0:
+            kept.append(here)
+        if (a <= 0) != (b <= 0):
+            share = a / (a - b)
+            kept.append((here[0] + share * (there[0] - here[0]), here[1] + share * (there[1] - here[1])))
+    return kept
+
+
 @dataclass(frozen=True)
 class Lens:
     """A pinhole camera over the street."""
@@ -171,7 +185,11 @@ class Lens:
         if min(depth for _, _, depth in eye) < NEAR:
             eye = _cut(eye)
         half_x, half_y, focal = self.width / 2, self.height / 2, self.focal
-        return [(half_x + focal * x / depth, half_y - focal * y / depth) for x, y, depth in eye]
+        flat = [(half_x + focal * x / depth, half_y - focal * y / depth) for x, y, depth in eye]
+        for axis in (0, 1):
+            if any(abs(spot[axis]) > REACH for spot in flat):
+                flat = _trim(_trim(flat, axis, 1.0), axis, -1.0)
+        return flat
 
     @cached_property
     def _rows(self) -> list[list[float]]:

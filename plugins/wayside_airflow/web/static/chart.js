@@ -2,7 +2,7 @@
 // Drawn by hand because Plotly's bundle is several megabytes and writes inline styles, which the pages forbid.
 
 const SVG = "http://www.w3.org/2000/svg";
-const EDGE = { left: 48, right: 16, top: 12, strip: 22, axis: 24 };
+const EDGE = { left: 62, right: 16, top: 12, strip: 22, axis: 24 };
 
 const draw = (name, attributes = {}, ...children) => {
   const made = document.createElementNS(SVG, name);
@@ -13,10 +13,10 @@ const draw = (name, attributes = {}, ...children) => {
 
 const number = (value) => (value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));
 
-export const when = (iso, { day = false } = {}) => {
-  const text = iso.slice(11, 16);
-  return day ? `${iso.slice(8, 10)}.${iso.slice(5, 7)}. ${text}` : text;
-};
+const date = (iso) => new Date(iso).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+
+/** A UTC time for people: the time of day, with the day before it where asked. */
+export const when = (iso, { day = false } = {}) => `${day ? `${date(iso)} ` : ""}${iso.slice(11, 16)}`;
 
 /** Round steps for an axis from 0 to `top`: 1, 2 or 5 times a power of ten, about four of them. */
 const steps = (top) => {
@@ -148,13 +148,9 @@ export class LineChart {
     return times.flatMap((time, index) => {
       const passed = (Date.parse(time) - origin) / 3_600_000;
       if (passed % every) return [];
-      const text = time.endsWith("T00:00Z") ? this.#date(time) : when(time);
+      const text = time.endsWith("T00:00Z") ? date(time) : when(time);
       return [draw("text", { class: "tick", x: this.x(index), y, "text-anchor": "middle" }, text)];
     });
-  }
-
-  #date(time) {
-    return new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   }
 
   #strip(top) {

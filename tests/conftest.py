@@ -1,0 +1,62 @@
+"""What every test gets: no trace of the machine it runs on, and state in a temporary folder."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# Airflow reads these when it is imported, so they come first.
+_HOME = tempfile.TemporaryDirectory(prefix="wayside-tests-")
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).resolve().parents[1] / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).resolve().parents[1] / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+}
+for _name in [name for name in os.environ if name.startswith("WAYSIDE_") and name != "WAYSIDE_TEST_DATA"]:
+    del os.environ[_name]
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+
+from wayside.core import settings as core_settings  # noqa: E402
+from wayside.core.settings import Settings  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+hypothesis.settings.register_profile("wayside", deadline=None, derandomize=True, database=None, max_examples=60)
+hypothesis.settings.load_profile("wayside")
+
+
+@pytest.fixture(autouse=True)
+def _settings_are_read_anew() -> Iterator[None]:
+    """The settings of the process are read once; a test that changes the environment must not leave them behind."""
+    core_settings.settings.cache_clear()
+    yield
+    core_settings.settings.cache_clear()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The settings of a machine of its own: the project's configuration, state in a temporary folder, no waits."""
+    return Settings(state=tmp_path / "state", fetch_backoff=0.001, workers=2, device="cpu", _env_file=None)
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder of the command line, which takes its settings from the environment."""
+    folder = tmp_path / "state"
+    for name, value in {"STATE": str(folder), "WORKERS": "2", "DEVICE": "cpu", "FETCH_BACKOFF": "0.001"}.items():
+        monkeypatch.setenv(f"WAYSIDE_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real pictures that are no part of the project."""
+    folder = Path(os.environ.get("WAYSIDE_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}: set WAYSIDE_TEST_DATA to the folder of the test data")
+    return folder

@@ -1,0 +1,47 @@
+"""Fixtures: the application over a small warehouse, with a user who may see it and without one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from tests.web.factory import Filled, fill
+from wayside_airflow.web.app import create_app, get_access
+
+from wayside.store import LocalStore
+from wayside.warehouse.parquet import ParquetWarehouse
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return fill(tmp_path_factory.mktemp("web"), cameras=8, slots=3, pictures=1)
+
+
+def opened(filled: Filled) -> FastAPI:
+    """The application over a filled folder, asking for a user."""
+    return create_app(warehouse=lambda: filled.warehouse, store=lambda: filled.store)
+
+
+@pytest.fixture(scope="session")
+def client(filled: Filled) -> Iterator[TestClient]:
+    """A browser whose user may see everything, below the path where Airflow mounts the application."""
+    app = opened(filled)
+    app.dependency_overrides[get_access] = lambda: None
+    outer = FastAPI()
+    outer.mount("/wayside", app)
+    with TestClient(outer, base_url="http://testserver/wayside/") as browser:
+        browser.headers["accept"] = "text/html"
+        yield browser
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[TestClient]:
+    """The same over an empty folder."""
+    app = create_app(
+        warehouse=lambda: ParquetWarehouse(tmp_path / "warehouse"), store=lambda: LocalStore(tmp_path / "pictures")
+    )
+    app.dependency_overrides[get_access] = lambda: None
+    with TestClient(app) as browser:
+        browser.headers["accept"] = "text/html"
+        yield browser
