@@ -1,7 +1,7 @@
 """Pictures a second from JPEG bytes to detections, against what the machine allows and against a plain loop.
 
-Run `PYTHONPATH=include python -m bench.bench_vision [--json PATH]`. For small camera stills and for HD pictures it takes,
-in turns and in one run, the rates of
+Run `PYTHONPATH=include python -m bench.bench_vision [--json PATH]`. For small camera stills and for HD pictures it
+takes, in turns and in one run, the rates of
 
 - the stream (`detect_stream`), one worker a core;
 - decoding alone, and inference alone, on the same threads: the stream is compared with the slower of the two, and with

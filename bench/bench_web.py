@@ -11,7 +11,6 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -128,7 +127,6 @@ def main() -> None:
     options.add_argument("--times", type=int, default=7)
     chosen = options.parse_args()
     logging.disable(logging.INFO)
-    from airflow.api_fastapi.core_api.security import get_user
     from wayside_airflow.web.app import create_app, get_access
 
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="wayside-bench-"))
@@ -139,7 +137,6 @@ def main() -> None:
         fill(warehouse, chosen.cameras, days)
         print(f"filled {chosen.cameras} cameras x {144 * chosen.days} slots in {time.perf_counter() - began:.1f} s")
     app = create_app(warehouse=lambda: warehouse, store=lambda: LocalStore(folder / "pictures"))
-    app.dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "bench")
     app.dependency_overrides[get_access] = lambda: None
     day = days[-1]
     paths = [

@@ -34,20 +34,22 @@ def application(cameras: int) -> web.Application:
 
     async def listing(request: web.Request) -> web.Response:
         base = f"{request.scheme}://{request.host}/jamcams"
-        return web.json_response([
-            {
-                "id": f"JamCams_{name}",
-                "commonName": f"Camera {name}",
-                "placeType": "JamCam",
-                "lat": 51.5,
-                "lon": -0.1,
-                "additionalProperties": [
-                    {"key": "available", "value": "true"},
-                    {"key": "imageUrl", "value": f"{base}/{name}.jpg"},
-                ],
-            }
-            for name in names
-        ])
+        return web.json_response(
+            [
+                {
+                    "id": f"JamCams_{name}",
+                    "commonName": f"Camera {name}",
+                    "placeType": "JamCam",
+                    "lat": 51.5,
+                    "lon": -0.1,
+                    "additionalProperties": [
+                        {"key": "available", "value": "true"},
+                        {"key": "imageUrl", "value": f"{base}/{name}.jpg"},
+                    ],
+                }
+                for name in names
+            ]
+        )
 
     async def picture(request: web.Request) -> web.Response:
         number = int(request.match_info["name"].split(".")[1])
@@ -58,11 +60,13 @@ def application(cameras: int) -> web.Application:
         return web.Response()
 
     app = web.Application()
-    app.add_routes([
-        web.get("/Place/Type/JamCam", listing),
-        web.get("/jamcams/{name}.jpg", picture),
-        web.get("/slot/{slot}", announce),
-    ])
+    app.add_routes(
+        [
+            web.get("/Place/Type/JamCam", listing),
+            web.get("/jamcams/{name}.jpg", picture),
+            web.get("/slot/{slot}", announce),
+        ]
+    )
     return app
 
 

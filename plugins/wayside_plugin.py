@@ -4,7 +4,7 @@ Airflow runs this file in every one of its processes, so nothing heavy is import
 the API server gets the first request for it.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
@@ -13,8 +13,6 @@ from airflow.plugins_manager import AirflowPlugin
 from wayside_airflow.web.lazy import Asgi, LazyApp
 
 PREFIX = "/wayside"
-# Where Airflow itself is served below a path, what the browser loads has to carry that path.
-_ROOT = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
 
 
 def _build() -> Asgi:
@@ -23,19 +21,29 @@ def _build() -> Asgi:
     return create_app()
 
 
+def _address(path: str) -> str:
+    """Return the address of a page as the browser loads it, also where Airflow itself is served below a path."""
+    root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+    return f"{root}{PREFIX}{path}"
+
+
+_APPS = [{"app": LazyApp(_build), "url_prefix": PREFIX, "name": "Wayside"}]
+_VIEWS = [
+    {
+        "name": "Wayside",
+        "href": _address("/cameras"),
+        "destination": "nav",
+        "url_route": "wayside",
+        "nav_top_level": True,
+        "icon": _address("/static/icon-light.svg"),
+        "icon_dark_mode": _address("/static/icon-dark.svg"),
+    }
+]
+
+
 class WaysidePlugin(AirflowPlugin):
     """Web pages, and the entry "Wayside" in the side bar that leads to them."""
 
     name = "wayside"
-    fastapi_apps: ClassVar[list[Any]] = [{"app": LazyApp(_build), "url_prefix": PREFIX, "name": "Wayside"}]
-    external_views: ClassVar[list[Any]] = [
-        {
-            "name": "Wayside",
-            "href": f"{_ROOT}{PREFIX}/cameras",
-            "destination": "nav",
-            "url_route": "wayside",
-            "nav_top_level": True,
-            "icon": f"{_ROOT}{PREFIX}/static/icon-light.svg",
-            "icon_dark_mode": f"{_ROOT}{PREFIX}/static/icon-dark.svg",
-        }
-    ]
+    fastapi_apps: list[Any] = _APPS
+    external_views: list[Any] = _VIEWS

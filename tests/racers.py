@@ -13,56 +13,56 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.tables import count_rows
+
 from wayside.core.errors import WaysideError
+from wayside.core.slots import Slot
+from wayside.core.tables import COUNTS
+from wayside.store import LocalStore, PictureMeta
+from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
+from wayside.warehouse.scope import Scope
 
 START = datetime(2026, 6, 16, 7, tzinfo=UTC)
+Work = Callable[[], object]
 
 
-def race_store(folder: Path, number: int) -> object:
-    """Create one picture, of a kind and with a time of one's own; return whether it was the first."""
-    from wayside.store import LocalStore, PictureMeta
-
+def storer(folder: Path, number: int) -> Work:
+    """Create one picture, of a kind and with a time of one's own; tell whether it was the first."""
     meta = PictureMeta(fetched_at=START + timedelta(seconds=number), http_status=200)
-    return LocalStore(folder).create("Race/20260616/0700/c1.jpg", f"picture {number}".encode() * 5000, meta)
+    data = f"picture {number}".encode() * 5000
+    return lambda: LocalStore(folder).create("Race/20260616/0700/c1.jpg", data, meta)
 
 
-def race_publish(folder: Path, number: int) -> object:
+def publisher(folder: Path, number: int) -> Work:
     """Publish one scope ten times, with cameras of one's own name."""
-    from tests.tables import count_rows
-
-    from wayside.core.slots import Slot
-    from wayside.core.tables import COUNTS
-    from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
-    from wayside.warehouse.scope import Scope
-
     scope, warehouse = Scope("Race", Slot(START), "StubV1"), ParquetWarehouse(folder)
     rows = to_arrow(COUNTS, count_rows(scope, [f"racer{number}-{camera}" for camera in range(50)], car=number))
-    return [warehouse.publish(COUNTS, scope, rows) for _ in range(10)]
+    return lambda: [warehouse.publish(COUNTS, scope, rows) for _ in range(10)]
 
 
-RACES: dict[str, Callable[[Path, int], object]] = {"store": race_store, "publish": race_publish}
+RACES: dict[str, Callable[[Path, int], Work]] = {"store": storer, "publish": publisher}
 
 
 def main(race: str, folder: str, number: str) -> None:
     signal.alarm(60)  # a racer that never comes back must not hold up the tests
-    work, racers = RACES[race], int(number)
+    racers = [RACES[race](Path(folder), me) for me in range(int(number))]
     context = multiprocessing.get_context("fork")
-    barrier, answers = context.Barrier(racers), context.SimpleQueue()
+    barrier, answers = context.Barrier(len(racers)), context.SimpleQueue()
 
     def run(me: int) -> None:
         barrier.wait()
         try:
-            answers.put((me, work(Path(folder), me)))
+            answers.put((me, racers[me]()))
         except WaysideError as error:
             answers.put((me, repr(error)))
 
-    processes = [context.Process(target=run, args=(me,)) for me in range(racers)]
+    processes = [context.Process(target=run, args=(me,)) for me in range(len(racers))]
     for process in processes:
         process.start()
     told = dict(answers.get() for _ in processes)
     for process in processes:
         process.join()
-    json.dump([told[me] for me in range(racers)], sys.stdout)
+    json.dump([told[me] for me in range(len(racers))], sys.stdout)
     sys.stdout.flush()
     os._exit(0)
 

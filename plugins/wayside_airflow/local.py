@@ -62,7 +62,8 @@ class Local:
         ours = {
             "AIRFLOW_HOME": str(self.home),
             **_airflow("core", **self._core(root), fernet_key=keys["fernet_key"]),
-            **_airflow("database", sql_alchemy_conn=f"sqlite:///{self.home / 'airflow.db'}"),
+            # Writers of SQLite wait for each other; the five seconds that are usual are too few on a busy machine.
+            **_airflow("database", sql_alchemy_conn=f"sqlite:///{self.home / 'airflow.db'}?timeout=60"),
             **_airflow("api", host=LOOPBACK, port=str(self.api_port), base_url=self.url, workers="1"),
             **_airflow("api", secret_key=keys["secret_key"]),
             **_airflow("api_auth", jwt_secret=keys["jwt_secret"]),

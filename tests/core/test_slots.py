@@ -12,7 +12,12 @@ from wayside.core.errors import ConfigError
 from wayside.core.slots import SLOT_LENGTH, SLOTS_PER_DAY, Slot
 
 zones = st.sampled_from([UTC, ZoneInfo("Europe/London"), ZoneInfo("Asia/Kathmandu"), timezone(timedelta(hours=-9.5))])
-moments = st.datetimes(datetime.min.replace(year=1971), datetime.min.replace(year=9990), timezones=zones)
+moments = st.builds(
+    lambda second, micro, zone: datetime.fromtimestamp(second, zone).replace(microsecond=micro),
+    st.integers(10**9, 250 * 10**9),
+    st.just(0) | st.integers(0, 999_999),
+    zones,
+)
 slots = moments.map(Slot.floor)
 
 

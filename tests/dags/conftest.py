@@ -1,10 +1,8 @@
 """The DAGs as Airflow reads them, and a metadata database for those tests that run one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from airflow.dag_processing.dagbag import DagBag
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,9 +15,8 @@ def bag() -> DagBag:
 
 
 @pytest.fixture(scope="session")
-def airflow_db() -> Iterator[None]:
-    """A fresh metadata database, with the pools of the project."""
+def airflow_db() -> None:
+    """A fresh metadata database."""
     from airflow.utils.db import initdb
 
     initdb()
-    yield

@@ -139,9 +139,11 @@ def test_a_plain_sky_is_frozen_in_version_0_only_and_a_smear_in_both():
     sky[:70] = (255, 240, 230)
     assert V0.check(None, sky, None).reason == faulty.FROZEN_ROWS
     assert not V1.check(None, sky, None).faulty
-    smear = street()
+    smear, faded = noisy(street(), 1), noisy(street(), 1)
     smear[120:] = smear[120]
-    assert V0.check(None, smear, None).reason == V1.check(None, smear, None).reason == faulty.FROZEN_ROWS
+    faded[190:] = (faded[189].astype(int) + 3 * 128) // 4
+    for image in (smear, faded):
+        assert V0.check(None, image, None).reason == V1.check(None, image, None).reason == faulty.FROZEN_ROWS
 
 
 @pytest.mark.parametrize("quality", [98, 95, 90])

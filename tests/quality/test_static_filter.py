@@ -200,8 +200,15 @@ def test_a_camera_that_was_nudged_is_found_out_though_the_pictures_are_alike():
     assert StaticObjectFilterV1(camera_shift_threshold=20).compare(now, nudged).same_scene
 
 
-def test_no_displacement_is_read_from_pictures_of_nothing_in_common():
-    assert camera_shift(Picture(street(1)).grey, Picture(street(2)).grey) == 0.0
+def test_pictures_of_nothing_in_common_are_infinitely_displaced():
+    assert camera_shift(Picture(street(1)).grey, Picture(street(2)).grey) == np.inf
+
+
+def test_another_view_is_found_out_though_both_are_smooth_and_so_alike():
+    one, other = (cv2.GaussianBlur(street(seed), (0, 0), 12) for seed in (1, 2))
+    change = V1.compare(noisy(one, 1), noisy(other, 2))
+    assert change.ssim > 0.4
+    assert not change.same_scene
 
 
 def test_any_neighbour_or_all_of_them(triple):
@@ -244,10 +251,12 @@ def test_wrong_input_and_settings_are_refused(triple):
 @settings(max_examples=30, deadline=None)
 def test_whatever_the_boxes_the_shares_are_shares(seed, corners):
     rng = np.random.default_rng(seed)
-    now, other = (rng.integers(0, 256, (50, 50, 3), np.uint8) for _ in range(2))
+    now = rng.integers(0, 256, (50, 50, 3), np.uint8)
+    other = now.copy()
+    other[10:30, 10:40] = rng.integers(0, 256, (20, 30, 3), np.uint8)
     boxes = np.array([[a, b, a + c, b + d] for a, b, c, d in corners], int).reshape(-1, 4)
     labels, scores = ["person"] * len(boxes), np.full(len(boxes), 0.95)
-    for judge in (V0, StaticObjectFilterV1(scenecut_threshold=-1, camera_shift_threshold=1e9)):
+    for judge in (V0, V1):
         verdict = judge.apply_pixels(other, now, None, boxes, scores, labels)
         assert verdict.usable
         assert ((verdict.moving_share >= 0) & (verdict.moving_share <= 1)).all()

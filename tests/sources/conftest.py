@@ -30,8 +30,8 @@ def settings(tmp_path: Path) -> Settings:
     (tmp_path / "include" / "config").mkdir(parents=True)
     return Settings(
         home=tmp_path,
-        fetch_timeout=0.25,
-        fetch_connect_timeout=0.2,
+        fetch_timeout=10.0,
+        fetch_connect_timeout=5.0,
         fetch_backoff=0.001,
         max_image_bytes=200_000,
         max_image_pixels=2_000_000,

@@ -115,7 +115,7 @@ def serve(peer: Any, name: str, what: Any) -> str:
 
 def test_each_poison_is_one_row_and_the_good_camera_among_them_is_fine(peer: Any, settings: Any, store: Any) -> None:
     urls = [serve(peer, name, what) for name, what, _, _ in POISON] + [peer.body("/good", jpeg())]
-    settings = settings.model_copy(update={"fetch_timeout": 0.4, "fetch_attempts": 2})
+    settings = settings.model_copy(update={"fetch_timeout": 1.5, "fetch_attempts": 1})
     rows = fetch(peer, settings, store, urls)
     got = [(name, row["status"], row["reason"]) for (name, *_), row in zip(POISON, rows, strict=False)]
     assert got == [(name, status, reason.value) for name, _, status, reason in POISON]

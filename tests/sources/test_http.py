@@ -95,7 +95,7 @@ def test_only_what_may_pass_is_tried_again(peer: Any, settings: Any, status: int
 )
 def test_a_bad_peer_costs_little(peer: Any, settings: Any, handler: Any, reason: Reason, tries: int) -> None:
     peer.routes["/x"] = handler
-    settings = settings.model_copy(update={"fetch_timeout": 0.1 if reason is Reason.TIMEOUT else 5.0})
+    settings = settings.model_copy(update={"fetch_timeout": 0.25 if reason is Reason.TIMEOUT else 10.0})
     assert failure(peer, settings, "/x").reason is reason
     assert peer.calls["/x"] == tries
 

@@ -8,7 +8,7 @@ from tests.peers.observatory import BASE, Pole, View, serve
 from tests.peers.pictures import Peer
 from tests.sources.support import NOW, SLOT, by_camera, now, run, spec_of, with_client
 
-from wayside.core.errors import SourceError
+from wayside.core.errors import ConfigError, SourceError
 from wayside.core.slots import Slot
 from wayside.sources import Camera, Offer, SourceSpec, fetch_range, fetch_slot, open_source
 from wayside.sources.observatory_json import Entity, Feed
@@ -46,7 +46,7 @@ def test_all_pages_are_read_and_views_are_named(peer: Peer, settings: Any) -> No
     assert (camera.lat, camera.lon, camera.view) == (54.97, -1.6, "the bridge, the north")
     assert camera.name == "Camera at NT_A191E1"
     assert peer.calls[f"{BASE}/entity/"] == 3
-    assert "/entity/?metric=%22Camera+image%22&page=1" in peer.queries[0].replace("%20", "+")
+    assert peer.queries[0] == f"{BASE}/entity/?metric=%22Camera%20image%22&page=1"
 
 
 def test_live_offers(peer: Peer, settings: Any) -> None:
@@ -146,6 +146,22 @@ def test_a_lost_page_stops_the_list_but_not_the_offers(peer: Peer, settings: Any
     assert found["C"].reason == "source_error"
 
 
+def test_a_page_that_points_elsewhere_is_for_a_person(peer: Peer, settings: Any) -> None:
+    serve(peer, [Pole(name, [View(name, [FRESH])]) for name in "ABC"])
+    whole = peer.routes[f"{BASE}/entity/"]
+
+    async def crooked(request: Any) -> Any:
+        from aiohttp import web
+
+        if request.query["page"] == "2":
+            raise web.HTTPFound("http://elsewhere.example/")
+        return await whole(request)
+
+    peer.routes[f"{BASE}/entity/"] = crooked
+    with pytest.raises(ConfigError, match=r"elsewhere\.example"):
+        cameras(peer, settings)
+
+
 @pytest.mark.parametrize("answer", [[], {"items": 3}, {"items": [], "pagination": {"pageCount": 10**9}}])
 def test_an_answer_in_another_form_is_a_source_error(peer: Peer, settings: Any, answer: Any) -> None:
     peer.json(f"{BASE}/entity/", answer)
@@ -197,6 +213,22 @@ def test_a_history_that_fails_costs_its_camera_alone(peer: Peer, settings: Any) 
     peer.status(f"{BASE}/timeseries/b/historic", 404)
     found = offers(peer, settings, "A", "B", "C", moment=NOW + timedelta(hours=1))
     assert [offer.reason for offer in found.values()] == ["source_error", "source_error", None]
+
+
+@pytest.mark.parametrize("link", ["http://169.254.169.254/", "file:///etc/passwd", "http://[::1", "", "/entity/A"])
+def test_a_link_that_may_not_be_followed_costs_its_camera_alone(peer: Peer, settings: Any, link: str) -> None:
+    crooked = {"links": [{"rel": "self.friendly", "href": link}]}
+    serve(peer, [Pole("A", [View("A", [FRESH])], crooked), Pole("B", [View("B", [FRESH])])])
+    found = offers(peer, settings, "A", "B", moment=NOW + timedelta(hours=1))
+    assert found["A"].reason in {"source_error", "not_listed"}
+    assert found["B"].url is not None
+
+
+def test_links_to_the_api_are_asked_as_its_base_is(peer: Peer, settings: Any) -> None:
+    """The base may be https and its links plain http, or without the port."""
+    plain = {"links": [{"rel": "self.friendly", "href": f"http://127.0.0.1{BASE}/entity/A"}]}
+    serve(peer, [Pole("A", [View("A", [FRESH])], plain)])
+    assert offers(peer, settings, "A", moment=NOW + timedelta(hours=1))["A"].url is not None
 
 
 def test_an_entity_without_its_own_address_is_not_listed(peer: Peer, settings: Any) -> None:

@@ -108,6 +108,8 @@ def test_an_unknown_source_names_the_known_ones(settings: Settings) -> None:
         ({"private_networks": ["169.254.0.0/16"]}, "never opened"),
         ({"private_networks": ["0.0.0.0/0"]}, "never opened"),
         ({"private_networks": ["::/0"]}, "never opened"),
+        ({"private_networks": ["fd00::/8"]}, "never opened"),
+        ({"private_networks": ["100.64.0.0/10"]}, "never opened"),
         ({"private_networks": ["10.0.0.1/8"]}, "host bits"),
         ({"headers": {"Host": "x"}}, "cannot be set"),
         ({"headers": {"X Y": "x"}}, "cannot be set"),

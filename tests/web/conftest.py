@@ -7,10 +7,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tests.web.factory import Filled, fill
-from wayside_airflow.web.app import create_app, get_access
 
 from wayside.store import LocalStore
 from wayside.warehouse.parquet import ParquetWarehouse
+from wayside_airflow.web.app import create_app, get_access
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +30,14 @@ def client(filled: Filled) -> Iterator[TestClient]:
     app.dependency_overrides[get_access] = lambda: None
     outer = FastAPI()
     outer.mount("/wayside", app)
-    with TestClient(outer, base_url="http://testserver/wayside/") as browser:
-        browser.headers["accept"] = "text/html"
+    with TestClient(outer, base_url="http://testserver/wayside/", headers={"accept": "text/html"}) as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def program(client: TestClient) -> TestClient:
+    """The same as a program that asks for data sees it."""
+    return TestClient(client.app, base_url="http://testserver/wayside/", headers={"accept": "application/json"})
 
 
 @pytest.fixture
@@ -42,6 +47,5 @@ def bare(tmp_path: Path) -> Iterator[TestClient]:
         warehouse=lambda: ParquetWarehouse(tmp_path / "warehouse"), store=lambda: LocalStore(tmp_path / "pictures")
     )
     app.dependency_overrides[get_access] = lambda: None
-    with TestClient(app) as browser:
-        browser.headers["accept"] = "text/html"
+    with TestClient(app, headers={"accept": "text/html"}) as browser:
         yield browser

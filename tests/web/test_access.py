@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from starlette.routing import BaseRoute
 from tests.web.conftest import opened
 from tests.web.factory import LAST, TFL, Filled
+
 from wayside_airflow.web.lazy import LazyApp
 
 PARTS = {

@@ -73,10 +73,10 @@ def test_the_slot_can_be_chosen_by_name_or_by_pickers(client: TestClient) -> Non
 
 def test_one_camera_tells_its_day(client: TestClient, filled: Filled) -> None:
     page = client.get(f"cameras/{TFL}/{filled.cameras[TFL][0]}").text
-    assert page.count("<rect class=\"s-") == 144
+    assert page.count('<rect class="s-') == 144
     assert "Drawn by the demo city" in page
     assert 'rel="prev"' in page
-    assert "Objects found on this picture" in page or "Nothing was seen" in page
+    assert "Objects on the picture of 09:40" in page or "Nothing was seen" in page
 
 
 def test_one_camera_at_a_slot_that_never_ran(client: TestClient, filled: Filled) -> None:
@@ -142,6 +142,7 @@ def test_what_is_not_valid_is_refused_with_a_page(client: TestClient, path: str,
 def test_names_are_escaped(tmp_path_factory: pytest.TempPathFactory) -> None:
     from fastapi import FastAPI
     from tests.web.conftest import opened
+
     from wayside_airflow.web.app import get_access
 
     filled = fill(tmp_path_factory.mktemp("escape"), cameras=1, slots=1, pictures=0)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from wayside.core.clock import utc_now
 from wayside.core.settings import Settings, settings
@@ -34,10 +34,12 @@ def list_sources(as_json: AsJson = False) -> None:
             json.dumps([spec.model_dump(mode="json", exclude_defaults=True) for spec in found.values()], indent=2)
         )
         return
-    table = Table("source", "kind", "enabled", "shrink", "licence", "address")
+    table = Table(
+        *(Column(name, no_wrap=True) for name in ("source", "kind", "enabled")), Column("address", overflow="fold")
+    )
     for spec in found.values():
         table.add_row(
-            spec.id, spec.kind, _yes(spec.enabled), _yes(spec.shrink), spec.licence or "", spec.url, style=_style(spec)
+            spec.id, spec.kind, "yes" if spec.enabled else "no", spec.url, style="" if spec.enabled else "dim"
         )
     Console().print(table)
 
@@ -103,16 +105,16 @@ async def _fetch(spec: SourceSpec, slot: Slot, limit: int | None, chosen: Settin
 def _print_report(console: Console, report: Report) -> None:
     console.print(f"[bold]{report.source}[/bold]: {'[green]ok' if report.ok else '[red]not usable'}")
     if report.error is not None:
-        console.print(f"  {report.error}", style="red", markup=False)
+        console.print(f"  {report.error}", style="red", markup=False, soft_wrap=True)
         return
     console.print(f"  {report.cameras} cameras listed in {report.seconds:.1f} s")
     for reason, times in sorted(report.reasons.items()):
         console.print(f"  {times} offer nothing now: {reason}")
     if (sample := report.sample) is not None:
         console.print(f"  sample {sample.camera}: {sample.width} x {sample.height} pixels, {sample.bytes} bytes")
-        console.print(f"  fetched in {sample.seconds:.2f} s from {sample.url}", markup=False)
+        console.print(f"  fetched in {sample.seconds:.2f} s from {sample.url}", markup=False, soft_wrap=True)
     for warning in report.warnings:
-        console.print(f"  {warning}", style="yellow", markup=False)
+        console.print(f"  {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _print_rows(console: Console, title: str, rows: list[Row]) -> None:
@@ -120,11 +122,3 @@ def _print_rows(console: Console, title: str, rows: list[Row]) -> None:
     for (status, reason), times in Counter((str(row["status"]), row["reason"] or "") for row in rows).most_common():
         table.add_row(status, str(reason), str(times))
     console.print(table)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _style(spec: SourceSpec) -> str:
-    return "" if spec.enabled else "dim"

@@ -94,7 +94,8 @@ def compare(one: Window, other: Window, rule: Rule) -> tuple[float, NDArray[np.b
         first, last = max(top, _PAD), min(bottom, height - _PAD)
         total += cv2.sumElems(similarity[first - top : max(last - top, 0), _PAD:-_PAD])[0]
         decision[top:bottom] = _decide(one, other, similarity, rule, top)
-    return total / ((height - 2 * _PAD) * (width - 2 * _PAD)), decision
+    mean = total / ((height - 2 * _PAD) * (width - 2 * _PAD))
+    return max(-1.0, min(mean, 1.0)), decision
 
 
 def similarity_map(one: Window, other: Window) -> NDArray[np.float32]:

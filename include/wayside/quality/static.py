@@ -222,7 +222,7 @@ class StaticObjectFilterV0(_StaticObjectFilter):
 
     def _share(self, mask: Mask, boxes: PixelBoxes) -> NDArray[np.float64]:
         height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-        return pixels_inside(mask, boxes) / ((height + 1) * (width + 1))
+        return pixels_inside(mask, boxes) / np.maximum((height + 1) * (width + 1), 1)
 
 
 class StaticObjectFilterV1(_StaticObjectFilter):

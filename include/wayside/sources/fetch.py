@@ -150,7 +150,7 @@ class _Shard:
             if isinstance(error, StoreFullError):
                 told = f"{len(done)} of {len(cameras)} cameras of {self.spec.id} {self.slot} are done and stay"
                 raise StoreFullError(f"{error}; {told}, and a new run goes on from there") from error
-            raise error from None
+            raise error from error.__cause__
         self._report()
         return [task.result() for task in tasks]
 

@@ -21,6 +21,7 @@ from aiohttp.abc import AbstractResolver
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 from yarl import URL
 
+from wayside import __version__
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ConfigError, SourceError
 from wayside.core.settings import Settings
@@ -34,7 +35,7 @@ _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT: Final = 30.0
 _CHUNK: Final = 2**16
 _NAMES_KEPT: Final = 60
-_AGENT: Final = "wayside/0.1 (pictures taken beside the road; 1 request per camera and 10 min)"
+_AGENT: Final = f"wayside/{__version__} (pictures taken beside the road; 1 request per camera and 10 min)"
 _REFUSED: Final = frozenset({Reason.REFUSED_URL, Reason.REFUSED_HOST, Reason.REFUSED_ADDRESS})
 
 
@@ -79,13 +80,13 @@ class HttpClient:
         self._all = asyncio.Semaphore(settings.fetch_concurrency)
         self._hosts: defaultdict[str | None, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(per_host))
         self._patience = 2 * per_host
-        self._silent: Counter[str | None] = Counter()
+        self._troubles: Counter[str | None] = Counter()
 
     async def __aenter__(self) -> Self:
         """Open the session."""
         inner = self._inner or aiohttp.ThreadedResolver()
         connector = aiohttp.TCPConnector(
-            limit=0, ttl_dns_cache=_NAMES_KEPT, resolver=GuardedResolver(self._guard, inner), happy_eyeballs_delay=None
+            limit=0, ttl_dns_cache=_NAMES_KEPT, resolver=GuardedResolver(self._guard, inner)
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -172,8 +173,8 @@ class HttpClient:
             raise SourceError(f"source {self._spec.id}: {url} does not answer JSON: {error}") from error
 
     def _is_enough(self, state: RetryCallState, host: str | None) -> bool:
-        """Tell whether to stop trying: out of attempts, or a host that lately has not answered anybody."""
-        return state.attempt_number >= self.settings.fetch_attempts or self._silent[host] >= self._patience
+        """Tell whether to stop trying: out of attempts, or a host that lately has been in trouble with everybody."""
+        return state.attempt_number >= self.settings.fetch_attempts or self._troubles[host] >= self._patience
 
     def _pause(self, state: RetryCallState) -> float:
         """Return the seconds to wait: what the server asked for, or a random, growing time; at most half a minute."""
@@ -184,18 +185,17 @@ class HttpClient:
         return min(max(asked, growing(state)), _LONGEST_WAIT)
 
     async def _try(self, url: str, host: str | None, limit: int, headers: dict[str, str]) -> Answer:
-        """Try once, and turn everything that can go wrong on the way into a `FetchError`."""
+        """Try once, turn everything that can go wrong into a `FetchError`, and remember how the host is doing."""
         try:
             async with asyncio.timeout(self.settings.fetch_timeout):
                 answer = await self._follow(_parsed(url), limit, headers)
         except FetchError as error:
-            if error.http_status is not None:
-                self._silent[host] = 0
+            self._troubles[host] = self._troubles[host] + 1 if error.passing else 0
             raise
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self._silent[host] += 1
+            self._troubles[host] += 1
             raise _translated(url, error, self.settings.fetch_timeout) from error
-        self._silent[host] = 0
+        self._troubles[host] = 0
         return answer
 
     async def _follow(self, url: URL, limit: int, headers: dict[str, str]) -> Answer:

@@ -28,8 +28,11 @@ _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _OWN_HEADERS: Final = frozenset(
     {"host", "accept-encoding", "connection", "content-length", "transfer-encoding", "range"}
 )
-# Never reachable, whatever a person writes: cloud metadata services and the machine itself live here.
-_NEVER: Final = tuple(ipaddress.ip_network(text) for text in ("127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10"))
+# Never reachable, whatever a person writes: the machine itself, and where clouds keep the keys of their machines.
+_NEVER: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in ("127.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "::1/128", "fe80::/10", "fd00:ec2::/32")
+)
 
 
 def _name_rule(rule: Callable[[str], str]) -> AfterValidator:
@@ -96,7 +99,9 @@ def _private(value: object) -> object:
     network = ipaddress.ip_network(value) if isinstance(value, str) else value
     for never in _NEVER:
         if isinstance(network, type(never)) and network.overlaps(never):
-            raise ValueError(f"{network} holds loopback or link-local addresses; those are never opened")
+            raise ValueError(
+                f"{network} holds addresses of this machine or of a cloud's metadata service; those are never opened"
+            )
     return network
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 class _Property(BaseModel):
     key: str = Field(max_length=200)
-    value: str | None = Field(default=None, max_length=2000)
+    value: object = None
 
 
 class _Place(BaseModel):
@@ -46,7 +46,7 @@ class TflSource(WebSource):
         for item in listed:
             try:
                 place = _Place.model_validate(item)
-                yield self._camera(place, {entry.key: entry.value or "" for entry in place.properties})
+                yield self._camera(place, {entry.key: str(entry.value or "") for entry in place.properties})
             except (ValidationError, InvalidIdentifierError) as error:
                 log.warning("%s: a place is skipped: %s", self.spec.id, " ".join(str(error).split())[:300])
 

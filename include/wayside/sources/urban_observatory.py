@@ -14,7 +14,7 @@ from typing import ClassVar, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
-from wayside.core.errors import SourceError
+from wayside.core.errors import ConfigError, SourceError
 from wayside.core.slots import SLOT_LENGTH, Slot
 from wayside.sources.http import HttpClient
 from wayside.sources.lists import chosen
@@ -25,7 +25,8 @@ from wayside.sources.source import Camera, Offer, WebSource, is_present
 log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=BaseModel)
-_METRIC: Final = '"Camera image"'
+# The text "Camera image", with its quotation marks, as the API wants it.
+_METRIC: Final = "%22Camera%20image%22"
 _VIEW_MARK: Final = "-View_"
 
 
@@ -88,18 +89,17 @@ class UrbanObservatorySource(WebSource):
         return pages
 
     async def _page(self, http: HttpClient, number: int) -> Page:
-        url = (self._base / "entity" / "").with_query({"metric": _METRIC, "page": str(number)})
-        return await self._read(http, Page, str(url))
+        return await self._read(http, Page, f"{self._base}/entity/?metric={_METRIC}&page={number}")
 
     async def _feeds(self, http: HttpClient, pole: str) -> dict[str, Feed] | Reason:
         """Return the views of a camera by id, or why they are not known."""
-        url = (self._base / "entity").with_query({"metric": _METRIC, "brokerage:sourceId": pole})
+        url = f"{self._base}/entity?metric={_METRIC}&brokerage:sourceId={pole}"
         try:
-            page = await self._read(http, Page, str(url))
+            page = await self._read(http, Page, url)
             address = next((e.friendly for e in items(Entity, page.items, "entity") if e.friendly), None)
             if address is None:
                 return Reason.NOT_LISTED
-            entity = await self._read(http, Entity, address)
+            entity = await self._ask_on(http, Entity, address, {})
         except SourceError as error:
             log.warning("%s: the history of %s is not known: %s", self.spec.id, pole, error)
             return Reason.SOURCE_ERROR
@@ -113,7 +113,7 @@ class UrbanObservatorySource(WebSource):
         best: dict[Slot, Value] = {}
         try:
             for address in feed.archives:
-                archive = await self._read(http, Archive, str(URL(address).update_query(stretch)))
+                archive = await self._ask_on(http, Archive, address, stretch)
                 for value in items(Value, archive.historic.values, f"picture of {camera.id}"):
                     slot = Slot.ceil(value.time)
                     if slot not in best or best[slot].time < value.time:
@@ -122,6 +122,19 @@ class UrbanObservatorySource(WebSource):
             log.warning("%s: the history of %s is not known: %s", self.spec.id, camera.id, error)
             return Reason.SOURCE_ERROR
         return {slot: Offer(camera.id, url=value.value, captured_at=value.time) for slot, value in best.items()}
+
+    async def _ask_on(self, http: HttpClient, model: type[Model], link: str, query: dict[str, str]) -> Model:
+        """Follow a link out of an answer; one that may not be followed costs no more than one that is broken.
+
+        Links to the API itself are asked in the way that its base is, also where they are written with plain http.
+        """
+        try:
+            url = URL(link).update_query(query)
+            if url.host == self._base.host:
+                url = self._base.with_path(url.path).with_query(url.query)
+            return await self._read(http, model, str(url))
+        except (ConfigError, ValueError) as error:
+            raise SourceError(f"source {self.spec.id}: a link of its answer cannot be followed: {error}") from error
 
     async def _read(self, http: HttpClient, model: type[Model], url: str) -> Model:
         answer = await http.get_json(url)
@@ -147,7 +160,7 @@ class UrbanObservatorySource(WebSource):
 
     @property
     def _base(self) -> URL:
-        return URL(self.spec.url)
+        return URL(self.spec.url.rstrip("/"))
 
 
 def _entities(pages: Iterable[Page | SourceError]) -> list[tuple[Entity, str, Feed]]:

@@ -29,14 +29,14 @@ MIN_SHARED: Final = 0.3
 
 def derive_riders(found: Detections) -> Detections:
     """Join each person with the cycle that he or she rides, by the rule at the top of this module."""
-    names = np.asarray(found.labels, dtype=object)
-    people = np.flatnonzero(names == "person")
-    cycles = np.flatnonzero(np.isin(names, list(RIDERS)))
+    people = np.asarray([at for at, label in enumerate(found.labels) if label == "person"], np.intp)
+    cycles = np.asarray([at for at, label in enumerate(found.labels) if label in RIDERS], np.intp)
     if not len(people) or not len(cycles):
         return found
     pairs = _pair(_overlap(found, people, cycles))
     if not len(pairs):
         return found
+    names = np.asarray(found.labels, dtype=object)
     riders, ridden = people[pairs[:, 0]], cycles[pairs[:, 1]]
     alone = np.ones(len(names), dtype=bool)
     alone[riders] = alone[ridden] = False

@@ -1,10 +1,14 @@
 """The default warehouse: a folder of Parquet files, one for each scope, read through DuckDB.
 
 Publishing is one atomic rename, so a reader sees the old rows or the new ones and never a mixture, and never waits.
-Parts of a scope are staged beside it under names that depend only on the plan, and a rerun overwrites them.
+DuckDB opens a file several times for one query; so each file has a second, hidden name that never comes to mean other
+rows, readers go by that one, and it outlives the file by an hour when the scope is published again. Parts of a scope
+are staged beside it under names that depend only on the plan, and a rerun overwrites them.
 """
 
+import contextlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +26,7 @@ from wayside.warehouse.audit import audit
 from wayside.warehouse.scope import Scope
 
 Row = dict[str, Any]
+_READERS_MAY_TAKE = 3600.0  # seconds
 
 
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
@@ -47,7 +52,7 @@ class ParquetWarehouse:
     def stage(self, table: Table, scope: Scope, plan: str, part: int, rows: Sequence[Row]) -> Path:
         """Write one part of a scope; `plan` names the division into parts, so that two plans never mix."""
         path = self._part(table, scope, plan, part)
-        _write(path, to_arrow(table, rows))
+        _replace(path, _parquet(to_arrow(table, rows)))
         return path
 
     def staged(self, table: Table, scope: Scope, plan: str, parts: int) -> pa.Table:
@@ -72,7 +77,13 @@ class ParquetWarehouse:
             StoreFullError: no space is left; the same holds.
         """
         audit(table, scope, rows)
-        _write(self._published(table, scope), _ordered(table, rows))
+        path = self._published(table, scope)
+        with written(path, _parquet(_ordered(table, rows))) as new:
+            lasting = _lasting(path, new.stat())
+            lasting.unlink(missing_ok=True)  # left behind by a copy of the folder, whose inodes were others
+            os.link(new, lasting)
+            new.replace(path)
+        _forget(path, lasting)
         return cast("int", rows.num_rows)
 
     # Plans: small JSON documents that tasks hand on by name
@@ -134,14 +145,15 @@ class ParquetWarehouse:
     ) -> duckdb.DuckDBPyConnection:
         """Open DuckDB with one view for each table, over the published files that the arguments leave.
 
-        The connection is private and in memory: readers never lock each other or a writer. Close it after use.
+        The connection is private and in memory, and shows the tables as they are now, for up to an hour: readers never
+        lock each other or a writer. Close it after use.
         """
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
         for table in TABLES.values():
             files = self.files(table, sources, days, pipelines)
             if files:
-                listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+                listed = ", ".join("'" + _settled(name).replace("'", "''") + "'" for name in files)
                 connection.execute(
                     f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
                 )
@@ -173,10 +185,31 @@ def _narrow(folders: Iterable[Path], column: str, values: Sequence[str] | None) 
             yield from sorted(path for path in folder.iterdir() if path.name.startswith(f"{column}="))
 
 
-def _write(path: Path, rows: pa.Table) -> None:
+def _parquet(rows: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="zstd")
-    _replace(path, sink.getvalue().to_pybytes())
+    return cast("bytes", sink.getvalue().to_pybytes())
+
+
+def _lasting(path: Path, status: os.stat_result) -> Path:
+    """Return the name under which this very file stays readable when another takes its place at `path`."""
+    return path.with_name(f".{path.stem}-{status.st_ino}")
+
+
+def _settled(name: str) -> str:
+    """Return the lasting name of a published file; its own where it has none, as in a folder that was copied."""
+    path, status = Path(name), Path(name).stat()
+    lasting = _lasting(path, status)
+    return str(lasting) if lasting.exists() and lasting.stat().st_ino == status.st_ino else name
+
+
+def _forget(path: Path, present: Path) -> None:
+    """Drop the lasting names of files that were replaced so long ago that nobody reads them any more."""
+    with contextlib.suppress(FileNotFoundError):  # of two publishers the other may be faster
+        now = present.stat().st_ctime
+        for old in path.parent.glob(f".{path.stem}-*"):
+            if now - old.stat().st_ctime > _READERS_MAY_TAKE and not old.samefile(path):
+                old.unlink()
 
 
 def _replace(path: Path, data: bytes) -> None:

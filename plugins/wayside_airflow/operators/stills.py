@@ -54,7 +54,8 @@ class ListSourcesOperator(BaseOperator):
         from wayside.sources.registry import find_source, load_sources
 
         settings = Settings()  # type: ignore[call-arg]
-        _pipeline_name(settings, self.pipeline)
+        name = _pipeline_name(settings, self.pipeline)
+        self.log.info("slot %s, pipeline %s", slot_of_run(context), name)
         named = [name.strip() for name in self.sources.split(",") if name.strip()]
         if named:
             return [find_source(settings, name).id for name in dict.fromkeys(named)]

@@ -21,7 +21,7 @@ from wayside_airflow.web.context import StoreFactory, WarehouseFactory, open_sto
 get_access = requires_access_view(AccessView.PLUGINS)
 
 _HEADERS = {
-    # Airflow shows the pages in a frame of its own origin; nothing is loaded from anywhere else and no script is inline.
+    # Airflow shows the pages in a frame of its own origin; nothing comes from elsewhere and no script is inline.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"

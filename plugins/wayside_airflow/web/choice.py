@@ -72,7 +72,7 @@ def slot_of(choice: Choice, slot: str | None, day: str | None = None, time: str 
     if slot:
         return Slot.parse(slot)
     if day:
-        return Slot.floor(datetime.fromisoformat(f"{day_of(day)}T{time or latest.start.strftime('%H:%M')}Z"))
+        return Slot.parse(f"{day_of(day)}T{time or latest.start.strftime('%H:%M')}Z")
     return latest
 
 

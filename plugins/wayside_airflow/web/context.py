@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
@@ -91,4 +91,4 @@ def day(when: Slot | datetime | None) -> str:
 def query(values: dict[str, Any], **changes: object) -> str:
     """Write a query string of `values` with `changes`; empty values are left out."""
     kept = {name: str(value) for name, value in {**values, **changes}.items() if value not in {None, ""}}
-    return cast("str", urlencode(kept))
+    return urlencode(kept)

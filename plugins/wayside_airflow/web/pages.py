@@ -23,6 +23,8 @@ from wayside_airflow.web.context import Warehouse, render
 router = APIRouter()
 
 PER_PAGE = 48
+# Minutes after the end of the newest slot before the page remarks on it.
+_USUAL_DELAY = 30
 Health = Literal["", "counted", "faulty", "missing", "failed", "waiting", "not_run", "attention"]
 Span = Literal["24h", "7d", "custom"]
 
@@ -209,13 +211,33 @@ def _grid(warehouse: Any, choice: Choice, cards: Sequence[Card], page: int) -> d
     pages = max(1, math.ceil(len(cards) / PER_PAGE))
     page = min(page, pages)
     shown = cards[(page - 1) * PER_PAGE : page * PER_PAGE]
-    return {"cards": with_boxes(warehouse, lens, shown), "found": len(cards), "page": page, "pages": pages}
+    return {
+        "cards": with_boxes(warehouse, lens, shown),
+        "shape": _shape(shown),
+        "found": len(cards),
+        "page": page,
+        "pages": pages,
+    }
+
+
+def _shape(cards: Sequence[Card]) -> str:
+    """Name the shape of the frames: the one that leaves the fewest bars beside the pictures of these cards."""
+    ratios = sorted(one.width / one.height for one in cards if one.sized)
+    middle = ratios[len(ratios) // 2] if ratios else 4 / 3
+    return "low" if middle > 1.55 else "usual" if middle > 1.28 else "high"
 
 
 def _slot_values(choice: Choice, slot: Slot) -> dict[str, Any]:
     _, latest = choice.need()
-    age = utc_now() - latest.end
-    return {"slot": slot, "latest": latest, "late_minutes": max(0, int(age.total_seconds() // 60))}
+    return {"slot": slot, "latest": latest, "late": _age(int((utc_now() - latest.end).total_seconds() // 60))}
+
+
+def _age(minutes: int) -> str:
+    """Say how late the newest slot is; nothing while a run may still be at work on the next one."""
+    if minutes <= _USUAL_DELAY:
+        return ""
+    hours = minutes // 60
+    return f"{hours // 24} days ago" if hours >= 48 else f"{hours} h {minutes % 60} min ago"
 
 
 def _totals(cards: Sequence[Card]) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Zones, tracks and time series, made from detections and counts."""
