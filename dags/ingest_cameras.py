@@ -27,10 +27,10 @@ that were missed while Airflow was down are not caught up: live cameras show the
 **Again.** Clear a task, or trigger the same slot: pictures are created once, and publishing replaces exactly the rows
 of its source, slot and pipeline, so that running anything twice gives the same tables. A range of slots:
 
-    airflow backfill create --dag-id ingest_cameras --from-date 2026-11-20 --to-date 2026-11-21 --max-active-runs 1
+    airflow backfill create --dag-id ingest_cameras --from-date 2026-11-20 --to-date 2026-11-21
 
-One run at a time, because each looks at the pictures of the two slots before; `--reprocess-behavior completed` repeats
-runs that there were already.
+Its runs may go on side by side: each waits for the pictures that its neighbours are fetching, and all of them let live
+runs pass. `--reprocess-behavior completed` repeats runs that there were already.
 
 **When something is red.** A source that fails stops no other source, and a failed analysis leaves the frames published.
 `publish_counts` is red for every source that has something wrong in this run; its log, or the one of the first red task
@@ -51,6 +51,7 @@ from wayside_airflow.operators.stills import (
     PublishCountsOperator,
     PublishFramesOperator,
 )
+from wayside_airflow.priority import LiveFirst
 from wayside_airflow.retries import RETRIES
 
 SHARD_NAME = "{{ task.shard.source }} {{ task.shard.part + 1 }}/{{ task.shard.parts }}"
@@ -116,7 +117,7 @@ with DAG(
         "retry_policy": RETRIES,
         "execution_timeout": timedelta(minutes=2),
         "priority_weight": 100,
-        "weight_rule": "absolute",
+        "weight_rule": LiveFirst(),
     },
 ):
     sources = ListSourcesOperator(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from wayside_airflow.priority import LiveFirst
 from wayside_airflow.web.lazy import Asgi, LazyApp
 
 PREFIX = "/wayside"
@@ -39,11 +40,13 @@ _VIEWS = [
         "icon_dark_mode": _address("/static/icon-dark.svg"),
     }
 ]
+_STRATEGIES = [LiveFirst]
 
 
 class WaysidePlugin(AirflowPlugin):
-    """Web pages, and the entry "Wayside" in the side bar that leads to them."""
+    """Web pages, the entry "Wayside" in the side bar that leads to them, and the order of live and older work."""
 
     name = "wayside"
     fastapi_apps: list[Any] = _APPS
     external_views: list[Any] = _VIEWS
+    priority_weight_strategies: list[Any] = _STRATEGIES

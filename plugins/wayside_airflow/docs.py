@@ -85,6 +85,7 @@ def main(
     # Importing Airflow makes its folder, wherever that is; here it belongs to the state of Wayside.
     os.environ |= {
         "AIRFLOW_HOME": str(settings.state.absolute() / "airflow"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(root / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
     }

@@ -77,16 +77,16 @@ class Part:
 
 
 def stop(parts: Sequence[Part], patience: float = 10.0) -> None:
-    """Stop components in the given order, each before the next: politely, then with all they started, then by force."""
+    """Stop components side by side: ask each politely, then all that they started, and kill what is left."""
     for part in parts:
         if part.alive:
             _kill(part.process.pid, signal.SIGTERM)
-        if _wait_until_gone([part], patience):
-            continue
-        part.signal_all(signal.SIGTERM)
-        if not _wait_until_gone([part], patience):
-            part.signal_all(signal.SIGKILL)
-            _wait_until_gone([part], patience)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if _wait_until_gone(parts, patience):
+            return
+        for part in parts:
+            part.signal_all(number)
+    _wait_until_gone(parts, patience)
 
 
 def kill(parts: Sequence[Part]) -> None:

@@ -33,7 +33,6 @@ from wayside_airflow.processes import Part, kill, stop
 
 START_TIMEOUT: Final = 180.0
 HEALTHY: Final = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-#: In the order in which they stop: tasks that end during the stop still find the API server.
 COMPONENTS: Final[Mapping[str, Sequence[str]]] = {
     # Logs are read from the disk; the log servers would listen on every interface.
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -93,9 +92,13 @@ class Supervisor:
                 )
 
     def stop(self) -> None:
-        """Stop every part, the demo city last; a second Ctrl-C ends them at once."""
+        """Stop the scheduler, so that tasks which end still find all the others, and then these.
+
+        A second Ctrl-C ends everything at once.
+        """
         try:
-            stop(sorted(self.parts, key=lambda part: part.name == "demo-city"))
+            stop([part for part in self.parts if part.name == "scheduler"])
+            stop(self.parts)
         except KeyboardInterrupt:
             kill(self.parts)
 

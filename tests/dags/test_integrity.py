@@ -13,6 +13,8 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from tests.dags.conftest import DAGS, ROOT
 
+from wayside_airflow.priority import LiveFirst
+
 DAG_IDS = {"ingest_cameras"}
 HEAVY = ("onnxruntime", "cv2", "pandas", "pyarrow", "duckdb", "google.cloud.bigquery", "google.cloud.storage", "plotly")
 NAMES = sorted(DAG_IDS)
@@ -62,7 +64,7 @@ class TestConventions:
             assert task.execution_timeout is not None, task.task_id
             assert task.execution_timeout < timedelta(minutes=10), task.task_id
             assert task.pool in pools, task.task_id
-            assert str(task.weight_rule) == "absolute" or task.weight_rule.__class__.__name__.startswith("_Absolute")
+            assert isinstance(task.weight_rule, LiveFirst), task.task_id
 
     def test_mapped_tasks_have_names_that_people_know(self, bag: DagBag, dag_id: str) -> None:
         mapped = [task for task in bag.dags[dag_id].tasks if task.is_mapped]

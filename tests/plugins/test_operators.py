@@ -27,6 +27,7 @@ from wayside_airflow.operators.stills import (
     PublishCountsOperator,
     PublishFramesOperator,
 )
+from wayside_airflow.priority import LiveFirst
 from wayside_airflow.retries import RETRIES
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -242,3 +243,9 @@ def test_every_templated_field_is_marked_as_such(operator: type[Any]) -> None:
 )
 def test_the_error_decides_about_another_try(error: Exception, action: RetryAction) -> None:
     assert RETRIES.evaluate(error, 1, 2).action is action
+
+
+@pytest.mark.parametrize(("run_id", "weight"), [("scheduled__x", 100), ("manual__x", 100), ("backfill__x", 10)])
+def test_live_work_comes_before_a_backfill(run_id: str, weight: int) -> None:
+    ti: Any = SimpleNamespace(run_id=run_id, task=SimpleNamespace(priority_weight=100))
+    assert LiveFirst().get_weight(ti) == weight

@@ -9,7 +9,8 @@ from tests.peers.pictures import Peer
 
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.sources import Camera, HttpClient, SourceSpec
+from wayside.sources import Camera, HttpClient, SourceSpec, fetch_slot, open_source
+from wayside.sources.fetch import Row
 
 Result = TypeVar("Result")
 SLOT = Slot.parse("20200501T0050Z")
@@ -66,3 +67,15 @@ def place(camera: str, url: str | None, **facts: str) -> dict[str, Any]:
 def by_camera(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     assert len({row["camera"] for row in rows}) == len(rows)
     return {row["camera"]: row for row in rows}
+
+
+def fetch(peer: Any, settings: Any, store: Any, urls: Sequence[str | None], **more: Any) -> list[Row]:
+    spec = spec_of(peer, **more.pop("spec", {}))
+    given = {"settings": settings, "clock": now} | more
+    slot = given.pop("slot", SLOT)
+    return run(fetch_slot(open_source(spec), cameras_of(*urls), slot, store, **given))
+
+
+def fetch_one(peer: Any, settings: Any, store: Any, url: str | None, **more: Any) -> Row:
+    (row,) = fetch(peer, settings, store, [url], **more)
+    return row

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import pickle
 import ssl
 from datetime import timedelta
 from email.utils import format_datetime
@@ -199,7 +200,7 @@ def test_gzip_is_read_within_the_limit(peer: Any, settings: Any) -> None:
     ("data", "encoding", "reason", "tries"),
     [
         (b"no gzip at all", "gzip", Reason.BAD_ANSWER, 1),
-        (gzip.compress(b"hello")[:-6], "gzip", Reason.INTERRUPTED, 3),
+        (gzip.compress(b"hello", mtime=0)[:-6], "gzip", Reason.INTERRUPTED, 3),
         (b"hello", "br", Reason.BAD_ANSWER, 1),
     ],
 )
@@ -313,3 +314,10 @@ def test_every_complaint_of_the_library_has_a_word() -> None:
         for error in (certificate, aiohttp.InvalidURL("u"), aiohttp.ServerDisconnectedError(), aiohttp.ClientError())
     }
     assert told == {Reason.TLS, Reason.REFUSED_URL, Reason.CONNECTION, Reason.BAD_ANSWER}
+
+
+def test_the_error_survives_pickling() -> None:
+    error = FetchError(Reason.HTTP_ERROR, "it answered 503", http_status=503, passing=True, wait=2.0)
+    copied = pickle.loads(pickle.dumps(error))
+    assert str(copied) == "it answered 503"
+    assert vars(copied) == vars(error)

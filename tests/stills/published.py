@@ -16,7 +16,10 @@ def visible(state: Path) -> list[str]:
 def tables(state: Path) -> dict[str, pa.Table]:
     """Every published file by its name; addresses of pictures count from the state folder."""
     root = state / "warehouse" / "published"
-    return {str(path.relative_to(root)): _moved(pq.read_table(path), state) for path in sorted(root.rglob("*.parquet"))}
+    return {
+        str(path.relative_to(root)): _moved(pq.ParquetFile(path).read(), state)
+        for path in sorted(root.rglob("*.parquet"))
+    }
 
 
 def _moved(rows: pa.Table, state: Path) -> pa.Table:

@@ -174,5 +174,8 @@ def test_no_page_needs_what_its_policy_forbids(client: TestClient, filled: Fille
         assert "https://" not in page
 
 
-def test_the_pipeline_is_named(client: TestClient) -> None:
-    assert PIPELINE in client.get("cameras").text
+def test_every_page_names_the_pipeline_and_credits_the_source(client: TestClient) -> None:
+    for path in ("cameras", "counts", "coverage"):
+        page = client.get(path).text
+        assert PIPELINE in page
+        assert "Drawn by the demo city" in page

@@ -82,11 +82,17 @@ class FetchError(WaysideError):
         passing: bool = False,
         wait: float | None = None,
     ) -> None:
-        super().__init__(message)
+        # Both are arguments of the base class, so that the error survives pickling between processes.
+        super().__init__(reason, message)
         self.reason = reason
+        self.message = message
         self.http_status = http_status
         self.passing = passing
         self.wait = wait
+
+    def __str__(self) -> str:
+        """Give the message alone; the reason has its own column."""
+        return self.message
 
 
 _OF_IMAGE: Final = {

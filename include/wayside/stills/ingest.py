@@ -24,6 +24,7 @@ from wayside.core.slots import Slot
 from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS, Table
 from wayside.sources.fetch import fetch_slot
 from wayside.sources.http import HttpClient
+from wayside.sources.reasons import Reason
 from wayside.sources.registry import find_source, open_source
 from wayside.sources.source import Camera, Source
 from wayside.stills.pipelines import PipelinesFile, load_pipelines
@@ -126,7 +127,7 @@ class Ingest:
         """Publish the frames of a slot, once all its shards are fetched; return the number of rows.
 
         A row that says less than is known is replaced: by the picture that another run stored meanwhile, or by the
-        published row of a picture that has expired since.
+        published row of a picture that has expired since, or of a slot that is over.
         """
         first = shards[0]
         scope = Scope(first.source, first.when)
@@ -139,11 +140,7 @@ class Ingest:
         lacking = [camera for camera in planned if rows[camera.id]["status"] != "ok"]
         rows |= {row["camera"]: row for row in await self._stored(first, lacking)}
         known = self.warehouse.read(FRAMES, scope).to_pylist()
-        rows |= {
-            row["camera"]: row
-            for row in known
-            if row["status"] == "ok" and rows.get(row["camera"], row)["status"] != "ok"
-        }
+        rows |= {row["camera"]: row for row in known if _says_less(rows.get(row["camera"], row), row)}
         return self.warehouse.publish(FRAMES, scope, to_arrow(FRAMES, list(rows.values())))
 
     async def _stored(self, shard: Shard, cameras: Sequence[Camera]) -> list[Row]:
@@ -294,6 +291,11 @@ class Ingest:
 
 def _plan_name(shard: Shard) -> str:
     return f"{shard.source}-{shard.slot}-{shard.plan}"
+
+
+def _says_less(row: Row, known: Row) -> bool:
+    """Tell whether a row without a picture says less than the one that is published."""
+    return row["status"] != "ok" and (known["status"] == "ok" or bool(row["reason"] == Reason.NO_HISTORY))
 
 
 def _analysis_or_reason(result: Analysis | Failure[Row]) -> Analysis:

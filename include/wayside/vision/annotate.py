@@ -71,13 +71,12 @@ def _pixels(found: Detections, image: Image) -> list[tuple[int, int, int, int]]:
 
 def _draw_box(canvas: Image, box: tuple[int, int, int, int], colour: Colour, stroke: int, *, struck: bool) -> None:
     left, top, right, bottom = box
-    if struck:
-        cv2.rectangle(canvas, (left, top), (right, bottom), colour, 1, cv2.LINE_AA)
-        cv2.line(canvas, (left, bottom), (right, top), colour, 1, cv2.LINE_AA)
-        return
-    # A dark seam keeps a bright box visible on a bright road.
-    cv2.rectangle(canvas, (left, top), (right, bottom), _BLACK, stroke + 2)
-    cv2.rectangle(canvas, (left, top), (right, bottom), colour, stroke)
+    width = 1 if struck else stroke
+    # A dark seam keeps a bright line visible on a bright road.
+    for colour_now, width_now in ((_BLACK, width + 2), (colour, width)):
+        cv2.rectangle(canvas, (left, top), (right, bottom), colour_now, width_now)
+        if struck:
+            cv2.line(canvas, (left, bottom), (right, top), colour_now, width_now, cv2.LINE_AA)
 
 
 def _draw_label(canvas: Image, box: tuple[int, int, int, int], text: str, colour: Colour) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import JSONResponse
 
 from wayside.core.clock import utc_now
 from wayside.core.ids import camera_id
@@ -107,14 +108,16 @@ def counts_csv(series: Series, choice: Chosen, camera: str | None = None) -> Res
 
 
 @router.get("/api/coverage")
-def coverage(warehouse: Warehouse, choice: Chosen, day: str | None = None) -> dict[str, Any]:
+def coverage(warehouse: Warehouse, choice: Chosen, day: str | None = None) -> JSONResponse:
     """Give a day of outcomes: for each camera a string of 144 letters, and what each letter means."""
     lens, latest = choice.need()
     first = first_slot(day_of(day) if day else latest.start.date())
     # Slots after the newest one are not late: they have not come yet.
     due = min(max((latest.start - first.start) // (latest.end - latest.start) + 1, 0), SLOTS_PER_DAY)
     found = Coverage.of(queries.coverage(warehouse, lens, first), queries.camera_names(warehouse, lens), first, due)
-    return {"source": lens.source, "day": first.start.date().isoformat(), "due": due, **found.as_json()}
+    answer = {"source": lens.source, "day": first.start.date().isoformat(), "due": due, **found.as_json()}
+    # Made here: FastAPI would first walk through all of it to find out what it is.
+    return JSONResponse(answer)
 
 
 def _hourly(slots: list[Slot], values: list[int | None]) -> list[float | None]:

@@ -23,12 +23,13 @@ LONGEST = timedelta(days=31)
 
 @dataclass(frozen=True)
 class Choice:
-    """The source and pipeline that a page is about, the others on offer, and the newest slot there is."""
+    """The source and pipeline that a page is about, the others on offer, the newest slot and the source's credit."""
 
     sources: tuple[str, ...]
     lens: Lens | None
     pipelines: tuple[str, ...]
     latest: Slot | None
+    attribution: str | None = None
 
     @property
     def query(self) -> dict[str, Any]:
@@ -48,7 +49,8 @@ class Choice:
 
 def choose(warehouse: Warehouse, source: str | None = None, pipeline: str | None = None) -> Choice:
     """Read source and pipeline from the query string; empty means the first source and the newest pipeline."""
-    listed = tuple(row["source"] for row in queries.sources(warehouse))
+    credit_of = {row["source"]: row["attribution"] for row in queries.sources(warehouse)}
+    listed = tuple(credit_of)
     if source and source_id(source) not in listed:
         raise HTTPException(404, f"no source is called {source}")
     chosen = source or (listed[0] if listed else None)
@@ -60,7 +62,7 @@ def choose(warehouse: Warehouse, source: str | None = None, pipeline: str | None
         raise HTTPException(404, f"source {chosen} has no counts of pipeline {pipeline}")
     offered = dict.fromkeys((*(others.pipelines if others else ()), *(found.pipelines if found else ())))
     lens = Lens(chosen, pipeline or (found.pipelines[0] if found and found.pipelines else None))
-    return Choice(listed, lens, tuple(offered), found.slot if found else None)
+    return Choice(listed, lens, tuple(offered), found.slot if found else None, credit_of[chosen])
 
 
 Chosen = Annotated[Choice, Depends(choose)]

@@ -147,6 +147,7 @@ def one_camera(
 @router.get("/counts")
 def counts(
     request: Request,
+    warehouse: Warehouse,
     choice: Chosen,
     range: Span = "24h",  # noqa: A002 - the name in the address
     first: str | None = None,
@@ -162,7 +163,8 @@ def counts(
         "range": range,
         "first": begin,
         "last": end,
-        "camera": camera_id(camera) if camera else "",
+        "camera": camera or "",
+        "place": queries.camera(warehouse, choice.lens, camera_id(camera)) if camera else None,
         "filters": {
             **choice.query,
             "source": choice.lens.source,

@@ -44,7 +44,7 @@ class Newest:
 
 
 def sources(warehouse: "ParquetWarehouse") -> list[Row]:
-    """List the sources and how many cameras each has."""
+    """List the sources, how many cameras each has, and the credit that it asks for."""
     with warehouse.connect(days=[]) as connection:
         return _rows(connection.sql(_statement("sources")))
 

@@ -89,10 +89,22 @@ export class LineChart {
         button.setAttribute("aria-pressed", String(on));
         this.#redraw();
       });
+      const only = (on) => () => this.#single(on ? name : null);
+      button.addEventListener("mouseenter", only(true));
+      button.addEventListener("mouseleave", only(false));
+      button.addEventListener("focus", only(true));
+      button.addEventListener("blur", only(false));
       legend.append(button);
     }
     if (Math.max(...this.data.cameras) > 1) legend.append(this.#scale());
     return legend;
+  }
+
+  /** Let one line stand out, for eyes that do not tell the colours apart; null shows all alike. */
+  #single(name) {
+    for (const line of this.plot.querySelectorAll(".line")) {
+      line.classList.toggle("faint", name !== null && !this.off.has(name) && !line.classList.contains(`c-${name}`));
+    }
   }
 
   #scale() {

@@ -14,7 +14,7 @@ const figure = (value) => (value == null ? "–" : value.toLocaleString("en", { 
 const write = (table, data) => {
   const names = Object.keys(data.classes);
   const head = document.createElement("tr");
-  const title = data.step_minutes === 60 ? "Hour (UTC), mean of its slots" : "Slot (UTC)";
+  const title = data.step_minutes === 60 ? "Hour (UTC), mean" : "Slot (UTC)";
   head.append(...[title, "counted", ...names].map((text) => cell("th", text, "col")));
   const rows = data.times.map((time, index) => {
     const row = document.createElement("tr");

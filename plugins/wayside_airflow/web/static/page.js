@@ -79,3 +79,21 @@ field?.addEventListener(
   },
   { once: true },
 );
+
+// On the newest slot: ask each minute whether there is a newer one, and offer it. Nothing moves under the reader's eyes.
+const live = document.querySelector("[data-live]");
+const look = async () => {
+  if (document.hidden) return;
+  const answer = await fetch(`${document.documentElement.dataset.base}/health`).catch(() => null);
+  if (!answer?.ok) return;
+  const { sources } = await answer.json();
+  const newest = sources.find(({ source }) => source === live.dataset.source)?.newest;
+  if (!newest || newest <= live.dataset.live) return;
+  const link = document.createElement("a");
+  link.className = "button fresh";
+  link.href = location.pathname + location.search;
+  link.textContent = `Show slot ${newest.slice(9, 11)}:${newest.slice(11, 13)}`;
+  live.querySelector(".fresh")?.remove();
+  live.querySelector(".slots").append(link);
+};
+if (live) setInterval(look, 60_000);
