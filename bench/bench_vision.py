@@ -40,7 +40,11 @@ SIZES = {"352x288": (352, 288, 192), "1920x1080": (1920, 1080, 96)}
 """Name -> width, height, pictures in one turn."""
 
 DISTINCT = 24
-BARS = {"of the slower stage": 0.85, "of the plain loop": 1.5}
+# Decoding an HD picture costs half as much as inference, so on a CPU only the limit of both together can be neared.
+BARS = {
+    "352x288": {"of the slower stage": 0.85, "of the plain loop": 1.5},
+    "1920x1080": {"of the cores' limit": 0.85, "of the plain loop": 1.5},
+}
 
 
 def draw_still(width: int, height: int, seed: int) -> bytes:
@@ -149,7 +153,7 @@ def main() -> None:
             for label, value in rates.items():
                 print(f"  {label:<22}{value:>9.1f}")
             for label, value in ratios(rates).items():
-                bar = BARS.get(label)
+                bar = BARS[size].get(label)
                 verdict = "" if bar is None else f"   bar {bar:g}: {'met' if value >= bar else 'NOT met'}"
                 print(f"  stream {label:<21}{value:>9.2f}{verdict}")
     if options.json:

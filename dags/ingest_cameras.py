@@ -51,7 +51,7 @@ from wayside_airflow.operators.stills import (
     PublishCountsOperator,
     PublishFramesOperator,
 )
-from wayside_airflow.priority import LiveFirst
+from wayside_airflow.priority import LIVE_FIRST
 from wayside_airflow.retries import RETRIES
 
 SHARD_NAME = "{{ task.shard.source }} {{ task.shard.part + 1 }}/{{ task.shard.parts }}"
@@ -77,7 +77,6 @@ with DAG(
             items={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"},
             title="Sources",
             description="Names of sources, one a line. Empty: all that are enabled in include/config/sources.yaml.",
-            section="What",
         ),
         "slot": Param(
             None,
@@ -85,7 +84,6 @@ with DAG(
             format="date-time",
             title="Slot",
             description="Any moment within the ten minutes to look at. Empty: the slot of the run.",
-            section="What",
         ),
         "pipeline": Param(
             None,
@@ -98,7 +96,7 @@ with DAG(
             ],
             title="Pipeline",
             description="How pictures are analysed; include/config/pipelines.yaml lists the names. Empty: its default.",
-            section="How",
+            section="How it is done",
         ),
         "shard_cameras": Param(
             None,
@@ -107,7 +105,7 @@ with DAG(
             maximum=5000,
             title="Cameras in one shard",
             description="How many cameras one task works on. Empty: the setting WAYSIDE_SHARD_CAMERAS.",
-            section="How",
+            section="How it is done",
         ),
     },
     default_args={
@@ -117,7 +115,7 @@ with DAG(
         "retry_policy": RETRIES,
         "execution_timeout": timedelta(minutes=2),
         "priority_weight": 100,
-        "weight_rule": LiveFirst(),
+        "weight_rule": LIVE_FIRST,
     },
 ):
     sources = ListSourcesOperator(

@@ -20,12 +20,12 @@ BACKFILL_DIVISOR: Final = 10
 class LiveFirst(PriorityWeightStrategy):
     """The priority weight of the task, a tenth of it in a back-fill. Registered by the plugin."""
 
-    def __repr__(self) -> str:
-        """Give the same text in every process: a DAG's stored form holds it, and has to stay the same."""
-        return "LiveFirst()"
-
     def get_weight(self, ti: TaskInstance) -> int:
         """Return the weight of one task instance."""
         weight = ti.task.priority_weight if ti.task else 1
         backfill = DagRunType.from_run_id(ti.run_id) is DagRunType.BACKFILL_JOB
         return max(1, weight // BACKFILL_DIVISOR) if backfill else weight
+
+
+# DAGs name the strategy: an instance would be stored as its `repr` for mapped tasks, and never be found again.
+LIVE_FIRST: Final = f"{LiveFirst.__module__}.{LiveFirst.__qualname__}"

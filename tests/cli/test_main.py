@@ -56,15 +56,15 @@ WRONG_USAGE = {
     "unknown option": (["ingest", "--hurry"], "No such option: --hurry"),
     "neither folder nor picture": (["analyse"], "give either a FOLDER or --current PICTURE"),
     "both": (["analyse", ".", "--current", "a.jpg"], "give either a FOLDER or --current PICTURE"),
-    "no such folder": (["analyse", "nowhere"], "Directory 'nowhere' does not exist"),
+    "no such folder": (["analyse", "nowhere"], "'nowhere' does not exist"),
     "neighbours of a folder": (["analyse", ".", "--next", "a.jpg"], "go with --current"),
     "a folder for a picture": (["analyse", "--current", "."], "is a directory"),
     "no boxes": (["analyse", "--current", "a.jpg", "--boxes", "b.json"], "'b.json' does not exist"),
     "format": (["counts", "query", "--format", "xml"], "'xml' is not one of 'table', 'json', 'csv'"),
-    "limit": (["counts", "query", "--limit", "0"], "0 is not in the range"),
-    "no moment": (["counts", "query", "--since", "tomorrow"], "does not match the formats"),
+    "limit": (["counts", "query", "--limit", "0"], "should be greater than or equal to 1"),
+    "no moment": (["counts", "query", "--since", "tomorrow"], "Invalid value for '--since'"),
     "backwards": (["counts", "query", "--since", "2026-06-17", "--until", "2026-06-16"], "--since lies after --until"),
-    "slots": (["demo", "--slots", "1"], "1 is not in the range"),
+    "slots": (["demo", "--slots", "1"], "should be greater than or equal to 3"),
 }
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -61,6 +63,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
     yield tmp_path
     settings.cache_clear()
+
+
+def test_the_command_starts_without_the_heavy_libraries() -> None:
+    heavy = "{'cv2', 'onnxruntime', 'pyarrow'} & set(sys.modules)"
+    code = f"import sys, wayside.cli.models; raise SystemExit(len({heavy}))"
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, env={"PYTHONPATH": ":".join(sys.path)}).returncode
+        == 0
+    )
 
 
 def test_list() -> None:

@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from tests.dags.conftest import DAGS, ROOT
 
-from wayside_airflow.priority import LiveFirst
+from wayside_airflow.priority import LIVE_FIRST
 
 DAG_IDS = {"ingest_cameras"}
 HEAVY = ("onnxruntime", "cv2", "pandas", "pyarrow", "duckdb", "google.cloud.bigquery", "google.cloud.storage", "plotly")
@@ -52,7 +52,6 @@ class TestConventions:
             param = params.get_param(name)
             assert param.schema.get("type"), name
             assert param.schema.get("title"), name
-            assert param.schema.get("section"), name
             assert param.description, name
 
     def test_tasks_have_an_owner_retries_a_limit_and_a_pool(self, bag: DagBag, dag_id: str) -> None:
@@ -64,7 +63,7 @@ class TestConventions:
             assert task.execution_timeout is not None, task.task_id
             assert task.execution_timeout < timedelta(minutes=10), task.task_id
             assert task.pool in pools, task.task_id
-            assert isinstance(task.weight_rule, LiveFirst), task.task_id
+            assert task.weight_rule == LIVE_FIRST, task.task_id
 
     def test_mapped_tasks_have_names_that_people_know(self, bag: DagBag, dag_id: str) -> None:
         mapped = [task for task in bag.dags[dag_id].tasks if task.is_mapped]

@@ -186,6 +186,7 @@ def test_only_https_by_default(settings: Settings, make_card: Make, server: Serv
     ("body", "says"),
     [
         (b"<html>sign in first</html>", "not an ONNX model"),
+        (b"\xff" * 20, "not an ONNX model"),
         (b"", "holds no graph"),
         (external_graph(), "other files"),
         (nested_external_graph(), "other files"),

@@ -33,6 +33,7 @@ def test_a_pair_becomes_one_detection(cycle: str, rider: str) -> None:
         (0.44, 0.60, 0.56, 0.99),  # below it
         (0.57, 0.30, 0.69, 0.75),  # touching it, the centre outside
         (0.44, 0.05, 0.56, 0.52),  # above it, hardly sharing anything
+        (0.47, 0.50, 0.53, 0.64),  # far behind it
     ],
 )
 def test_a_person_who_does_not_ride(person: tuple[float, float, float, float]) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,7 @@ class FakeOrt:
 
     def InferenceSession(self, model: bytes, options: ort.SessionOptions, providers: list[Any]) -> Any:  # noqa: N802
         self.asked.append([name for name, _ in providers])
+        self.options = dict(providers)
         assert options.intra_op_num_threads == 1
         real = ort.InferenceSession(model, options, providers=[CPU])
         wanted = [name for name, _ in providers]
@@ -137,6 +139,15 @@ def test_auto(
     session = Session(GRAPH, "auto")
     assert (runtime.asked, session.provider) == (asked, provider)
     assert runtime.no_fallback
+
+
+def test_tensorrt_keeps_its_engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    runtime = fake(monkeypatch, [TENSORRT, CUDA, CPU], [TENSORRT, CUDA, CPU])
+    assert Session(GRAPH, "tensorrt", engines=tmp_path).provider == TENSORRT
+    assert runtime.options[TENSORRT] == {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(tmp_path)}
+    assert runtime.options[CUDA]["use_tf32"] == "0"
+    Session(GRAPH, "tensorrt")
+    assert runtime.options[TENSORRT] == {}
 
 
 def test_auto_says_when_a_gpu_lies_idle(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

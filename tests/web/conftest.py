@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from tests.web.factory import Filled, fill
+from tests.web.factory import Filled, fill, opened
 
 from wayside.store import LocalStore
 from wayside.warehouse.parquet import ParquetWarehouse
@@ -16,11 +16,6 @@ from wayside_airflow.web.app import create_app, get_access
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     return fill(tmp_path_factory.mktemp("web"), cameras=8, slots=3, pictures=1)
-
-
-def opened(filled: Filled) -> FastAPI:
-    """The application over a filled folder, asking for a user."""
-    return create_app(warehouse=lambda: filled.warehouse, store=lambda: filled.store)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from wayside.core.slots import Slot
 from wayside.core.tables import CAMERAS, COUNT_CLASSES, COUNTS, DETECTIONS, FRAMES
 from wayside.sources.demo.city import DemoCamera, DemoCity
@@ -53,6 +55,13 @@ def fill(folder: Path, *, cameras: int = 8, slots: int = 3, pictures: int = 1, l
     ):
         _fill_source(filled, source, listed, [last.shift(back) for back in range(1 - slots, 1)], pictures)
     return filled
+
+
+def opened(filled: Filled) -> FastAPI:
+    """The application over a filled folder, asking for a user."""
+    from wayside_airflow.web.app import create_app
+
+    return create_app(warehouse=lambda: filled.warehouse, store=lambda: filled.store)
 
 
 def camera_name(camera: DemoCamera) -> str:

@@ -7,8 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from starlette.routing import BaseRoute
-from tests.web.conftest import opened
-from tests.web.factory import LAST, TFL, Filled
+from tests.web.factory import LAST, TFL, Filled, opened
 
 from wayside_airflow.web.lazy import LazyApp
 

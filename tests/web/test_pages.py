@@ -4,12 +4,14 @@ import re
 from html import unescape
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from tests.web.factory import LAST, PIPELINE, TFL, UO, Filled, fill
+from tests.web.factory import LAST, PIPELINE, TFL, UO, Filled, fill, opened
 
 from wayside.core.tables import CAMERAS
 from wayside.warehouse.parquet import to_arrow
 from wayside.warehouse.scope import Scope
+from wayside_airflow.web.app import get_access
 
 CAMERA_LINK = re.compile(r'class="card" href="/wayside/cameras/[^/]+/([^?"]+)')
 
@@ -140,15 +142,10 @@ def test_what_is_not_valid_is_refused_with_a_page(client: TestClient, path: str,
 
 
 def test_names_are_escaped(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from fastapi import FastAPI
-    from tests.web.conftest import opened
-
-    from wayside_airflow.web.app import get_access
-
     filled = fill(tmp_path_factory.mktemp("escape"), cameras=1, slots=1, pictures=0)
     row = {"source": TFL, "camera": filled.cameras[TFL][0], "name": "<script>alert(1)</script>"}
     filled.warehouse.publish(CAMERAS, Scope(TFL), to_arrow(CAMERAS, [row]))
-    app: FastAPI = opened(filled)
+    app = opened(filled)
     app.dependency_overrides[get_access] = lambda: None
     page = TestClient(app).get("/cameras", params={"source": TFL, "q": '"><b>'}).text
     assert "<b>" not in page.split("</header>")[1].split('name="q"')[1].split(">")[0]
@@ -179,3 +176,16 @@ def test_every_page_names_the_pipeline_and_credits_the_source(client: TestClient
         page = client.get(path).text
         assert PIPELINE in page
         assert "Drawn by the demo city" in page
+
+
+@pytest.mark.parametrize("root", ["", "/airflow"])
+def test_links_stay_below_the_path_where_airflow_is_served(filled: Filled, root: str) -> None:
+    app = opened(filled)
+    app.dependency_overrides[get_access] = lambda: None
+    outer = FastAPI(root_path=root)
+    outer.mount("/wayside", app)
+    page = TestClient(outer).get(f"{root}/wayside/cameras", headers={"accept": "text/html"})
+    assert page.status_code == 200
+    links = re.findall(r'(?:src|href|action)="([^"#][^"]*)"', page.text)
+    assert len(links) > 20
+    assert all(link.startswith(f"{root}/wayside/") for link in links)

@@ -128,7 +128,9 @@ def _analyse(
             _annotate(current, analysis, annotate / still.place.with_name(f"{still.place.stem}-annotated.jpg"))
         return {"picture": str(still.path), "pipeline": pipeline.name, **describe(analysis)}
 
-    with Progress(console=Console(stderr=True), disable=quiet or len(stills) < 2, transient=True) as progress:
+    console = Console(stderr=True)
+    hidden = quiet or len(stills) < 2 or not console.is_terminal
+    with Progress(console=console, disable=hidden, transient=True) as progress:
         task = progress.add_task("Analysing", total=len(stills))
         for result in stream(stills, work, workers=settings().workers):
             progress.advance(task)

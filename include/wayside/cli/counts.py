@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from wayside.core.clock import utc_now
-from wayside.core.errors import ConfigError
+from wayside.core.errors import ConfigError, WaysideError
 from wayside.core.settings import settings
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES
@@ -35,7 +35,10 @@ def ingest(
     slot: str | None = typer.Option(None, help="Slot to fetch, say 20260616T0800Z; by default the present one."),
     pipeline: str | None = typer.Option(None, help="Pipeline; by default the one that the configuration names."),
 ) -> None:
-    """Fetch a slot, analyse the one before it and publish both: one run of `ingest_cameras`, without Airflow."""
+    """Fetch a slot, analyse the one before it and publish both: one run of `ingest_cameras`, without Airflow.
+
+    A source that fails stops no other; the command then exits with 1.
+    """
     from wayside.sources.registry import load_sources
     from wayside.stills.ingest import Ingest
     from wayside.stills.still import StillPipeline
@@ -47,10 +50,16 @@ def ingest(
     if not names:
         raise ConfigError("no source is enabled: set `enabled: true` in include/config/sources.yaml, or give --source")
     table = Table("source", "slot", "cameras", "fetched", "missing", "failed", "analysed slot", "analysed", "faulty")
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    failed: list[str] = []
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for name in names:
             task = progress.add_task(name, total=None)
-            row = asyncio.run(work.run_slot(name, when, loaded, partial(progress.advance, task)))
+            try:
+                row = asyncio.run(work.run_slot(name, when, loaded, partial(progress.advance, task)))
+            except WaysideError as error:
+                failed.append(str(error))
+                continue
             table.add_row(
                 name,
                 str(when),
@@ -59,7 +68,10 @@ def ingest(
                 str(row["analysed"]),
                 str(row["faulty"]),
             )
-    Console().print(table)
+    if table.row_count:
+        Console().print(table)
+    if failed:
+        raise WaysideError("; ".join(failed))
 
 
 @app.command()
@@ -75,8 +87,8 @@ def query(
     """Print counts, one row for each camera and slot."""
     from wayside.warehouse.parquet import ParquetWarehouse
 
-    last = until.replace(tzinfo=UTC) if until else utc_now()
-    first = since.replace(tzinfo=UTC) if since else last - timedelta(days=1)
+    last = _utc(until) if until else utc_now()
+    first = _utc(since) if since else last - timedelta(days=1)
     if last < first:
         raise typer.BadParameter("--since lies after --until")
     days = [(first + timedelta(days=step)).strftime("%Y%m%d") for step in range((last.date() - first.date()).days + 1)]
@@ -87,6 +99,11 @@ def query(
         names = [column[0] for column in answer.description or ()]
         rows = answer.fetchall()
     _print(form, names, rows)
+
+
+def _utc(moment: datetime) -> datetime:
+    """Take a moment without a zone for UTC."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _print(form: Literal["table", "json", "csv"], names: list[str], rows: list[tuple[Any, ...]]) -> None:

@@ -6,6 +6,7 @@ done and gives the same tables; `--again` analyses them once more.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -31,9 +33,8 @@ if TYPE_CHECKING:
 
 CITY_SOURCES = ("Demo-city", "Demo-observatory")
 LONDON = "TfL-images"
-FIRST_SLOT = Slot.parse(
-    "20260616T0700Z"
-)  # a Tuesday: rush hour, and most of the city's faults before the day is half over
+# A Tuesday: rush hour, and most of the city's faults before the day is half over.
+FIRST_SLOT = Slot.parse("20260616T0700Z")
 _LONDON_PIPELINES = ("FaultyImageFilterV1_YoloxNano", "FaultyImageFilterV1_WaysideV1")
 _LONDON_CAMERAS = 40
 _SLOW = 0.5  # seconds that the city's slow camera takes; nobody wants to wait longer for each slot
@@ -51,6 +52,8 @@ def demo(
     from wayside.stills.still import StillPipeline
 
     console = Console()
+    # The city misbehaves on purpose, and the page tells what came of it.
+    logging.getLogger("wayside.sources").setLevel(logging.ERROR)
     chosen = settings()
     work = Ingest(chosen)
     pipeline = StillPipeline.load(work.pipelines.default, work.pipelines, chosen)
@@ -63,10 +66,9 @@ def demo(
         sections = [*_run_london(chosen, console), *sections]
     console.print(_summary(work, sections))
     page = write_report(work, sections, chosen.state / "demo")
-    console.print(f"Pictures with boxes and charts: [bold]{page}[/]")
-    console.print(
-        f"Tables (Parquet): {work.warehouse.root / 'published'}; ask them with [bold].venv/bin/wayside counts query[/]"
-    )
+    console.print(f"Pictures with boxes and charts: [bold]{escape(str(page))}[/]", soft_wrap=True)
+    tables = escape(str(work.warehouse.root / "published"))
+    console.print(f"Tables (Parquet): {tables}; ask them with [bold].venv/bin/wayside counts query[/]", soft_wrap=True)
     console.print("The same in Airflow, every ten minutes: [bold]make up[/]")
 
 
@@ -126,8 +128,8 @@ def _run_london(chosen: Settings, console: Console) -> "list[Section]":
         pipeline = _london_pipeline(work, chosen, console)
         row = asyncio.run(work.run_slot(LONDON, slot, pipeline, limit=_LONDON_CAMERAS))
     except (WaysideError, TimeoutError) as error:
-        why = str(error) or "no answer"
-        console.print(f"London's live cameras: not reached ({why.splitlines()[0]}); the demo city alone is shown")
+        why = escape((str(error) or "no answer").splitlines()[0])
+        console.print(f"London's live cameras: not reached ({why}); the demo city alone is shown")
         return []
     console.print(f"London's live cameras: reached, {row['analysed']} pictures analysed with {pipeline.name}")
     console.print("  (one picture each, so parked vehicles count too). Powered by TfL Open Data.")
@@ -152,20 +154,27 @@ def _london_pipeline(work: "Ingest", chosen: Settings, console: Console) -> "Sti
         console.print("Detector for London: YOLOX-nano, pulled and its hash checked")
         return StillPipeline.load(_LONDON_PIPELINES[0], work.pipelines, chosen)
     except WaysideError as error:
-        console.print(f"Detector for London: our own (YOLOX-nano cannot be had: {error})")
+        console.print(f"Detector for London: our own (YOLOX-nano cannot be had: {escape(str(error))})")
         return StillPipeline.load(_LONDON_PIPELINES[1], work.pipelines, chosen)
 
 
+def _sums(work: "Ingest", section: "Section") -> tuple[int | None, ...]:
+    """Return slots, pictures, faulty and missing ones, and the sum of each class."""
+    sums = ", ".join(f"sum({name})" for name in COUNT_CLASSES)
+    with work.warehouse.connect([section.source], None, [section.pipeline]) as database:
+        row = database.execute(
+            f"SELECT count(DISTINCT slot), count(*), count(*) FILTER (faulty), count(*) FILTER (missing), {sums} "  # noqa: S608
+            "FROM counts WHERE slot BETWEEN $first AND $last",
+            {"first": section.first.start, "last": section.last.start},
+        ).fetchone()
+    return tuple(row or ())
+
+
 def _summary(work: "Ingest", sections: "list[Section]") -> Table:
-    """Return the table of what was counted, a row for each source."""
-    table = Table("source", "slots", "pictures", "faulty", "missing", *COUNT_CLASSES, title="Objects counted")
-    for section in sections:
-        sums = ", ".join(f"sum({name})" for name in COUNT_CLASSES)
-        with work.warehouse.connect([section.source], None, [section.pipeline]) as database:
-            row = database.execute(
-                f"SELECT count(DISTINCT slot), count(*), count(*) FILTER (faulty), count(*) FILTER (missing), {sums} "  # noqa: S608
-                "FROM counts WHERE slot BETWEEN $first AND $last",
-                {"first": section.first.start, "last": section.last.start},
-            ).fetchone()
-        table.add_row(section.source, *("–" if cell is None else str(cell) for cell in row or ()))
+    """Return the table of what was counted, a column for each source."""
+    table = Table("", *(section.source for section in sections), title="Objects counted")
+    columns = [_sums(work, section) for section in sections]
+    for number, name in enumerate(("slots", "pictures", "faulty", "missing", *COUNT_CLASSES)):
+        cells = ("not known" if column[number] is None else str(column[number]) for column in columns)
+        table.add_row(name, *cells, end_section=name == "missing")
     return table

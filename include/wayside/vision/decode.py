@@ -91,9 +91,7 @@ def decode(data: bytes, *, limits: Limits | None = None, at_least: tuple[int, in
         raise ImageError("undecodable", f"the {header.format} picture cannot be decoded: {error.err}") from error
     if image is None:
         raise ImageError("undecodable", f"the {header.format} picture of {len(data)} bytes cannot be decoded")
-    width, height = header.width, header.height
-    if image.shape[:2] != (-(-height // scale), -(-width // scale)):
-        width, height = _true_size(image, header, scale)
+    width, height = _full_size(image.shape[:2], header, scale)
     return Picture(np.asarray(image, np.uint8), width, height, header.format)
 
 
@@ -148,8 +146,12 @@ def _reduction(header: Header, at_least: tuple[int, int] | None) -> tuple[int, i
     return cv2.IMREAD_COLOR, 1
 
 
-def _true_size(image: NDArray[np.generic], header: Header, scale: int) -> tuple[int, int]:
-    """Believe the pixels where they contradict the header: an EXIF block that OpenCV reads otherwise, a PNG's."""
-    if image.shape[:2] == (-(-header.width // scale), -(-header.height // scale)):
-        return header.height, header.width
-    return image.shape[1] * scale, image.shape[0] * scale
+def _full_size(shape: tuple[int, ...], header: Header, scale: int) -> tuple[int, int]:
+    """Return (width, height) of the full picture, and believe the pixels where they contradict the header.
+
+    OpenCV may read an odd EXIF block otherwise than `read_header` does, and honours one in a PNG.
+    """
+    if scale == 1:
+        return shape[1], shape[0]
+    as_stated = shape == (-(-header.height // scale), -(-header.width // scale))
+    return (header.width, header.height) if as_stated else (header.height, header.width)

@@ -147,7 +147,9 @@ def load_detector(
     """
     model = card(name, settings)
     weights, sha256 = read_weights(model, settings)
-    session = Session(weights, device or settings.device, name=name)
+    session = Session(
+        weights, device or settings.device, name=name, engines=settings.pulled_models / "engines" / sha256
+    )
     changed = {"score": score, "nms_iou": nms_iou}
     thresholds = model.thresholds.model_dump() | {key: value for key, value in changed.items() if value is not None}
     return Detector(model, sha256, session, thresholds=Thresholds.model_validate(thresholds), riders=riders)

@@ -4,7 +4,8 @@ Common data sets name the person and the cycle; a traffic count wants the rider.
 suppression to the boxes of one picture, in pixels of a square picture or in fractions alike:
 
 1. A person can ride a cycle where their boxes share at least 30 % of the smaller one, the person's centre is above the
-   cycle's, and lies between the cycle's left and right edge.
+   cycle's and lies between the cycle's left and right edge, and the person is at least half as tall as the cycle
+   (someone smaller stands far behind it).
 2. Pairs are made best overlap first, and a person and a cycle belong to one pair only. Equal overlaps are settled by
    the higher scores, then by position.
 3. A pair becomes ONE detection, `cyclist` or `motorcyclist`: the box around both, the better of the two scores.
@@ -25,6 +26,9 @@ from wayside.vision.nms import areas, intersections
 
 MIN_SHARED: Final = 0.3
 """Least share of the smaller box that a rider and a cycle have in common."""
+
+MIN_HEIGHT: Final = 0.5
+"""Least height of a rider, in heights of the cycle."""
 
 
 def derive_riders(found: Detections) -> Detections:
@@ -58,7 +62,8 @@ def _overlap(found: Detections, people: NDArray[np.intp], cycles: NDArray[np.int
     across = (person[:, 0] + person[:, 2])[:, None] / 2
     inside = (across >= cycle[None, :, 0]) & (across <= cycle[None, :, 2])
     above = (person[:, 1] + person[:, 3])[:, None] < (cycle[:, 1] + cycle[:, 3])[None, :]
-    return np.where(inside & above & (part >= MIN_SHARED), part, 0)
+    near = (person[:, 3] - person[:, 1])[:, None] >= MIN_HEIGHT * (cycle[:, 3] - cycle[:, 1])[None, :]
+    return np.where(inside & above & near & (part >= MIN_SHARED), part, 0)
 
 
 def _pair(overlap: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -8,6 +8,7 @@ bound, and batches come in few sizes so that no run has to plan for a new shape.
 
 import ctypes
 import logging
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -45,14 +46,22 @@ class Session:
         fixed_batch: the only batch size that the graph accepts, None where it accepts any.
     """
 
-    def __init__(self, model: bytes, device: Device = "auto", *, name: str = "the model") -> None:
+    def __init__(
+        self, model: bytes, device: Device = "auto", *, name: str = "the model", engines: Path | None = None
+    ) -> None:
         """Load `model` (the bytes of an ONNX file).
+
+        Args:
+            model: a model in one piece.
+            device: where it is to run; `auto` takes CUDA where it works.
+            name: how errors call the model.
+            engines: folder in which TensorRT keeps what it compiled, which takes minutes; None keeps nothing.
 
         Raises:
             ProviderError: `device` demands a GPU, and the session did not get it.
             ModelError: ONNX Runtime cannot load the model.
         """
-        self._session = _load_auto(model, name) if device == "auto" else _load(model, device, name)
+        self._session = _load_auto(model, name) if device == "auto" else _load(model, device, name, engines)
         self.provider: str = self._session.get_providers()[0]
         self.inputs = tuple(node.name for node in self._session.get_inputs())
         self.outputs = tuple(node.name for node in self._session.get_outputs())
@@ -101,7 +110,7 @@ def _load_auto(model: bytes, name: str) -> ort.InferenceSession:
     return _load(model, "cpu", name)
 
 
-def _load(model: bytes, device: Device, name: str) -> ort.InferenceSession:
+def _load(model: bytes, device: Device, name: str, engines: Path | None = None) -> ort.InferenceSession:
     wanted = _WANTED[device]
     if wanted[0] not in ort.get_available_providers():
         raise ProviderError(
@@ -115,13 +124,20 @@ def _load(model: bytes, device: Device, name: str) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _ERRORS_ONLY
-    providers = [(provider, _CUDA_OPTIONS if provider == _CUDA else {}) for provider in wanted]
+    settings = {_CUDA: _CUDA_OPTIONS, _TENSORRT: _tensorrt_options(engines)}
+    providers = [(provider, settings.get(provider, {})) for provider in wanted]
     try:
         session = ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises a dozen unrelated classes
         raise ModelError(f"{name} cannot be loaded by ONNX Runtime: {error}") from error
     _check_provider(session, device, name)
     return session
+
+
+def _tensorrt_options(engines: Path | None) -> dict[str, str]:
+    if engines is None:
+        return {}
+    return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(engines)}
 
 
 def _check_provider(session: ort.InferenceSession, device: Device, name: str) -> None:
