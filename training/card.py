@@ -34,6 +34,7 @@ from evaluate import (
     wayside_detector,
 )
 from export import export, load_average
+from quantise import quantise
 
 DATA = Path(os.environ.get("WAYSIDE_TEST_DATA", "../shared/data"))
 WORK = Path(".wayside/training")
@@ -197,24 +198,9 @@ def headline(accuracy: dict[str, dict]) -> list[dict]:
     return [{"dataset": where, "metric": what, "value": value, "measured": True} for where, what, value in figures]
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, default=WORK / "last.pt")
-    parser.add_argument("--models", type=Path, default=Path("models"))
-    parser.add_argument("--stage", default="final", help="what the card says of the training")
-    parser.add_argument("--keep-if-worse", action="store_true", help="do not replace a model with better figures")
-    options = parser.parse_args()
-    detector, state = load_average(options.checkpoint)
-    weights = options.models / f"{NAME}.onnx"
-    fresh = WORK / f"{NAME}.fresh.onnx"
-    options.models.mkdir(parents=True, exist_ok=True)
-    export(detector, fresh)
-    difference = check_batches(fresh)
-    if difference > 1e-4:
-        raise SystemExit(f"batch 1 and batch 16 differ by {difference}")
-    detect = wayside_detector(fresh)
-    sets = {name: load_evaluation(DATA / "detection" / f"{file}.parquet") for name, file in PLAIN.items()}
+def measure(path: Path, sets: dict[str, Evaluation]) -> tuple[dict[str, dict], float]:
+    """All accuracy figures of a file, as the card shows them, and the score threshold with the best F1."""
+    detect = wayside_detector(path)
     others = baselines(sets)
     accuracy: dict[str, dict] = {}
     for name, evaluation in sets.items():
@@ -232,56 +218,88 @@ def main() -> None:
     highway = highway_sweep(sets["highway"], detect)
     demo = demo_sweep(detect)
     best = int((highway + demo["vehicle"] + demo["person"]).argmax())
-    threshold = round(float(THRESHOLDS[best]), 2)
     accuracy["eval_highway"]["F1"] = round(float(highway[best]), 3)
     accuracy["demo_city"] = {f"F1_{name}": round(float(values[best]), 3) for name, values in demo.items()}
-    print("threshold", threshold, "highway F1", accuracy["eval_highway"]["F1"], accuracy["demo_city"], flush=True)
-    milliseconds = measure_speed(fresh)
-    content = fresh.read_bytes()
-    card = {
-        "name": "WaysideV1",
-        "summary": "Ours, small, trained from scratch; comes with Wayside and works offline.",
-        "task": "detect",
+    return accuracy, round(float(THRESHOLDS[best]), 2)
+
+
+def make_card(name: str, path: Path, accuracy: dict, threshold: float, training: dict) -> dict:
+    """The card of the file at ``path``, which will be called ``name``."""
+    content = path.read_bytes()
+    return {
+        "name": "WaysideV1" if name == NAME else "WaysideV1Int8",
+        "task": "detection",
         "family": "wayside",
-        "file": weights.name,
+        "file": f"{name}.onnx",
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
         "licence": "Apache-2.0",
         "classes": list(CLASSES),
-        "input": {"width": 416, "height": 416, "dtype": "uint8", "colour": "rgb", "resize": "stretch"},
-        "thresholds": {"score": threshold, "nms_iou": 0.6},
-        "source": "training/README.md",
-        "accuracy": headline(accuracy),
-        "training": {
-            "seconds": round(state["seconds"]),
-            "samples": state["samples"],
-            "steps": state["step"],
-            "parameters": sum(weight.numel() for weight in detector.parameters()),
-            "teacher": "NanoDet-Plus-m-1.5x (RangiLyu, Apache-2.0), run at 640 x 640 on views of 320 x 320",
-            "recipe": "from random weights; dense matching of the teacher's scores and boxes, corrected by human "
-            "boxes; Muon and AdamW, moving average of weights; see training/README.md",
-            "stage": options.stage,
-            "data": SOURCES,
-            "left_out": LEFT_OUT,
-            "figures": accuracy,
-            "speed": {
-                "milliseconds": round(milliseconds, 1),
-                "conditions": "416 x 416, batch 1, one thread, ONNX Runtime on the CPU (AMD EPYC, AVX-512)",
-            },
+        "input": {
+            "height": 416,
+            "width": 416,
+            "layout": "NCHW",
+            "dtype": "uint8",
+            "colour": "RGB",
+            "resize": "stretch",
+            "multiple_of": 32,
         },
-        "notes": LIMITATIONS,
+        "thresholds": {"score": threshold, "nms_iou": 0.6},
+        "data": SOURCES,
+        "left_out": LEFT_OUT,
+        "training": training,
+        "accuracy": accuracy,
+        "speed": {
+            "milliseconds": round(measure_speed(path), 1),
+            "conditions": "416 x 416, batch 1, one thread, ONNX Runtime on the CPU (AMD EPYC, AVX-512 with VNNI)",
+        },
+        "limitations": LIMITATIONS,
     }
-    place = options.models / f"{NAME}.yaml"
-    if options.keep_if_worse and place.exists() and weights.exists():
-        before = yaml.safe_load(place.read_text())["training"]["figures"]
-        old, new = (sum(row[name]["ratio_to_yolox_nano"] for name in PLAIN.values()) for row in (before, accuracy))
-        if new < old:
-            raise SystemExit(f"kept the model in place: {old:.3f} against {new:.3f}")
-    for path, data in ((weights, content), (place, yaml.safe_dump(card, sort_keys=False, width=120).encode())):
-        partial = path.with_name(path.name + ".partial")
+
+
+def put(folder: Path, name: str, weights: Path, card: dict) -> None:
+    """Put weights and then card in place, each at once."""
+    text = yaml.safe_dump(card, sort_keys=False, width=120).encode()
+    for target, data in ((folder / f"{name}.onnx", weights.read_bytes()), (folder / f"{name}.yaml", text)):
+        partial = target.with_name(target.name + ".partial")
         partial.write_bytes(data)
-        partial.replace(path)
-    print(f"{weights}: {len(content)} bytes, {milliseconds:.1f} ms", flush=True)
+        partial.replace(target)
+    print(f"{folder / name}.onnx: {card['size_bytes']} bytes, {card['speed']['milliseconds']} ms", flush=True)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, default=WORK / "last.pt")
+    parser.add_argument("--models", type=Path, default=Path("models"))
+    parser.add_argument("--stage", default="final", help="what the card says of the training")
+    parser.add_argument("--int8", action="store_true", help="also make the int8 form and its card")
+    options = parser.parse_args()
+    detector, state = load_average(options.checkpoint)
+    options.models.mkdir(parents=True, exist_ok=True)
+    training = {
+        "seconds": round(state["seconds"]),
+        "samples": state["samples"],
+        "steps": state["step"],
+        "parameters": sum(weight.numel() for weight in detector.parameters()),
+        "teacher": "NanoDet-Plus-m-1.5x (RangiLyu, Apache-2.0), run at twice the size of the view",
+        "recipe": "from random weights; dense matching of the teacher's scores and boxes, corrected by human boxes; "
+        "Muon and AdamW, moving average of weights; see training/README.md",
+        "stage": options.stage,
+    }
+    sets = {name: load_evaluation(DATA / "detection" / f"{file}.parquet") for name, file in PLAIN.items()}
+    fresh = {NAME: WORK / f"{NAME}.fresh.onnx"}
+    export(detector, fresh[NAME])
+    if options.int8:
+        fresh[f"{NAME}_int8"] = WORK / f"{NAME}_int8.fresh.onnx"
+        quantise(fresh[NAME], fresh[f"{NAME}_int8"])
+    for name, path in fresh.items():
+        difference = check_batches(path)
+        if difference > 1e-4:
+            raise SystemExit(f"{name}: batch 1 and batch 16 differ by {difference}")
+        accuracy, threshold = measure(path, sets)
+        print("threshold", threshold, accuracy["demo_city"], flush=True)
+        put(options.models, name, path, make_card(name, path, accuracy, threshold, training))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -384,3 +385,22 @@ def test_a_plan_that_is_gone_says_what_to_do(settings: Settings, city: JamCams):
 def test_a_truncated_picture_is_not_stored(settings: Settings, city: JamCams):
     run(settings, city, 1)
     assert not Ingest(settings).store.exists(picture_key(CITY, START, city.name(CUT)))
+
+
+def test_a_slot_that_another_run_is_fetching_is_named(settings: Settings, city: JamCams):
+    def planned(slot: Slot, when: datetime) -> list[Any]:
+        shards = asyncio.run(at(settings, city, slot).plan(CITY, slot))
+        for plan in (settings.warehouse / "staging" / "plans").glob(f"{CITY}-{slot}-*"):
+            os.utime(plan, (when.timestamp(), when.timestamp()))
+        return shards
+
+    work = at(settings, city, START.next)
+    (shard,) = planned(START.next, START.next.start)
+    assert work.on_their_way(shard) == []
+    planned(START, START.next.start)
+    assert work.on_their_way(shard) == [START]
+    work.clock = lambda: START.next.start + timedelta(hours=1)
+    assert work.on_their_way(shard) == [], "a run that was given up an hour ago is not waited for"
+    work.clock = lambda: START.next.start
+    fetched(work, START)
+    assert work.on_their_way(shard) == []

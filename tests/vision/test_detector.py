@@ -168,6 +168,11 @@ class TestBatcher:
             assert [future.result(5) for future in (first, *others)] == [0, 2, 4, 6, 8, 10, 12]
         assert sizes == [1, 4, 2]
 
+    def test_a_missing_answer_is_an_error_and_not_a_wait_without_end(self) -> None:
+        batcher = Batcher(lambda items: items[1:], 4)
+        with pytest.raises(ValueError, match="0 answers to a batch of 1"):
+            batcher(1)
+
     def test_an_error_reaches_everybody_in_the_batch_and_nobody_else(self) -> None:
         def run(items: Sequence[int]) -> list[float]:
             return [1 / item for item in items]

@@ -57,7 +57,7 @@ def test_all_facts_of_a_card_are_written_out(make_card: Make) -> None:
     for line in (
         "for a test",
         "Not at night.",
-        "- SHA-256: recorded at the first pull",
+        "- SHA-256: to be written into the card",
         "- training, pictures: 2468",
         "- training, data: name Somewhere; licence MIT",
         "- training, data: two",

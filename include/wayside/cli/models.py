@@ -43,13 +43,13 @@ def list_models(as_json: AsJson = False) -> None:
         rows = [{**model.model_dump(mode="json"), "state": _state(model, chosen)} for model in found.values()]
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("model", "task", "finds", "input", "size", "licence", "weights")
+    table = Table("model", "task", "accuracy", "input", "size", "licence", "weights")
     for model in found.values():
         state = _state(model, chosen)
         size = f"{model.size_bytes / 1e6:.1f} MB" if model.size_bytes else "?"
         shape = f"{model.input.width} × {model.input.height}"
         style = None if state == "here" else "dim"
-        table.add_row(model.name, model.task, ", ".join(model.labels), shape, size, model.licence, state, style=style)
+        table.add_row(model.name, model.task, _accuracy(model), shape, size, model.licence, state, style=style)
     Console().print(table)
 
 
@@ -118,6 +118,14 @@ def _evaluate(model: ModelCard, parquet: Path, limit: int | None, chosen: Settin
         tracked = bar.track(looked, total=total, description=model.name)
         answers = [(seen.item, seen.detections if isinstance(seen, Detected) else None) for seen in tracked]
     return compare(answers, model.thresholds.score)
+
+
+def _accuracy(model: ModelCard) -> str:
+    """Give the most telling figure of a card."""
+    if not model.accuracy:
+        return "not stated"
+    first = model.accuracy[0]
+    return f"{first.metric} {first.value:g} {first.dataset}"
 
 
 def _state(model: ModelCard, chosen: Settings) -> str:

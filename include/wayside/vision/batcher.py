@@ -39,6 +39,8 @@ class Batcher(Generic[T, R]):
             batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
         try:
             answers = self._run([item for item, _ in batch])
+            if len(answers) != len(batch):
+                raise ValueError(f"{len(answers)} answers to a batch of {len(batch)}")
         except BaseException as error:  # noqa: BLE001  # every waiting thread has to hear of it, or waits for ever
             for _, future in batch:
                 future.set_exception(error)

@@ -17,8 +17,8 @@ come with Wayside, checks their hash and keeps them in the state folder. Figures
 
 
 def catalogue_markdown(cards: Iterable[ModelCard]) -> str:
-    """Write the page: a table of all models, those that come with Wayside first, then one section a model."""
-    ordered = sorted(cards, key=lambda card: (bool(card.urls), card.task, card.name))
+    """Write the page: a table of all models, those that we trained first, then one section a model."""
+    ordered = sorted(cards, key=lambda card: (not card.training, card.task, card.name))
     lines = [_HEAD, *(_table_row(card) for card in ordered)]
     for card in ordered:
         lines += ["", f"## {card.name}", *_section(card)]
@@ -50,7 +50,8 @@ def _section(card: ModelCard) -> Iterator[str]:
             yield from ("", text)
     yield ""
     yield f"- file: `{card.file}`"
-    yield f"- SHA-256: `{card.sha256}`" if card.sha256 else "- SHA-256: recorded at the first pull"
+    unknown = "recorded at the first pull" if card.urls else "to be written into the card"
+    yield f"- SHA-256: `{card.sha256}`" if card.sha256 else f"- SHA-256: {unknown}"
     yield f"- source: {card.source}"
     for url in card.urls:
         yield f"- address: <{url}>"

@@ -105,7 +105,8 @@ class Matrix {
       let to = from + 1;
       while (to < end && letters[to] === letter) to += 1;
       const state = due ? this.#state(letters, from) : "future";
-      const bounds = { x: `${(100 * from) / SLOTS}%`, width: `${(100 * (to - from)) / SLOTS}%`, height: "100%" };
+      // A hair wider than it is: the next rectangle covers it, and no seam shows between the two.
+      const bounds = { x: `${(100 * from) / SLOTS}%`, width: `${(100 * (to - from)) / SLOTS + 0.06}%`, height: "100%" };
       strip.append(draw("rect", { ...bounds, class: `s-${state}` }));
       if (["faulty", "missing", "failed"].includes(state)) strip.append(draw("rect", { ...bounds, fill: `url(#p-${state})` }));
       from = to;
