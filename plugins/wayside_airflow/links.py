@@ -17,9 +17,9 @@ class Shown(Protocol):
 
 
 def page(name: str, query: Mapping[str, str | int]) -> str:
-    """Return the address of a page of the plugin, below the path at which Airflow is served."""
+    """Return the address of a page of the plugin inside the frame of Airflow's own UI."""
     root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    return f"{root}/wayside/{name}?{urlencode(query)}"
+    return f"{root}/plugin/wayside/wayside/{name}?{urlencode(query)}"
 
 
 @attrs.define

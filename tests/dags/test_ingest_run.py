@@ -90,8 +90,8 @@ def _what_was_handed_on(done: DagRun) -> None:
         event = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == done.run_id)).one()
         assert event.extra["slot"] == str(SLOT)
         assert event.extra["source"] == SOURCE
-    assert "/wayside/shards?source=Archive&slot=20260501T0810Z&part=0&parts=3" in links
-    assert "/wayside/cameras?source=Archive&slot=20260501T0800Z" in links
+    assert "/plugin/wayside/wayside/shards?source=Archive&slot=20260501T0810Z&part=0&parts=3" in links
+    assert "/plugin/wayside/wayside/cameras?source=Archive&slot=20260501T0800Z" in links
 
 
 def test_a_source_that_fails_stops_no_other(dag: DAG, home: Path) -> None:

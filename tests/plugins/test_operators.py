@@ -213,14 +213,14 @@ class TestLinks:
 
     def test_a_shard_leads_to_its_pictures(self, shard: dict[str, Any]) -> None:
         fetched, analysed = (kind(task_id="x", shard=shard) for kind in (FetchShardOperator, AnalyseShardOperator))
-        assert self.link(fetched) == "/wayside/shards?source=Archive&slot=20260501T0800Z&part=1&parts=4"
-        assert self.link(analysed) == "/wayside/shards?source=Archive&slot=20260501T0750Z&part=1&parts=4"
+        assert self.link(fetched) == "/plugin/wayside/wayside/shards?source=Archive&slot=20260501T0800Z&part=1&parts=4"
+        assert self.link(analysed) == "/plugin/wayside/wayside/shards?source=Archive&slot=20260501T0750Z&part=1&parts=4"
 
     def test_a_publication_leads_to_the_cameras(self, shard: dict[str, Any]) -> None:
         frames = PublishFramesOperator(task_id="x", source=SOURCE, shards=[shard])
         counts = PublishCountsOperator(task_id="x", source=SOURCE, shards=[shard], frames=[])
-        assert self.link(frames) == "/wayside/cameras?source=Archive&slot=20260501T0800Z"
-        assert self.link(counts) == "/wayside/cameras?source=Archive&slot=20260501T0750Z"
+        assert self.link(frames) == "/plugin/wayside/wayside/cameras?source=Archive&slot=20260501T0800Z"
+        assert self.link(counts) == "/plugin/wayside/wayside/cameras?source=Archive&slot=20260501T0750Z"
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

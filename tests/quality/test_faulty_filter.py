@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quality_scenes import in_use_card, noisy, reencoded, street, with_car
+from tests.quality.quality_scenes import in_use_card, noisy, reencoded, street, with_car
 
 from wayside.core.errors import ConfigError, ImageError
 from wayside.quality import faulty

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quality_scenes import noisy, street, with_car
 from skimage.metrics import structural_similarity
+from tests.quality.quality_scenes import noisy, street, with_car
 
 from wayside.core.errors import ConfigError, ImageError, WaysideError
 from wayside.quality import static

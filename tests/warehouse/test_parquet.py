@@ -2,9 +2,11 @@
 
 import errno
 import hashlib
+import itertools
 import os
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -141,14 +143,20 @@ def test_a_reader_never_sees_a_mixture(warehouse: ParquetWarehouse):
 
     writer = threading.Thread(target=publish)
     writer.start()
-    seen = set()
+    seen: set[int] = set()
+
+    def turns() -> Iterator[int]:
+        # At least so many, and until the reader has met the writer.
+        return itertools.takewhile(lambda turn: turn < 60 or (len(seen) < 2 and turn < 5000), itertools.count())
+
     try:
-        for _ in range(60):
+        for _ in turns():
             rows = warehouse.read(COUNTS, SCOPE)
             (car,) = set(rows["car"].to_pylist())
             assert rows.num_rows == 40 + car
             seen.add(car)
-        for _ in range(60):
+        seen.clear()
+        for _ in turns():
             with warehouse.connect() as database:
                 found = [database.execute("SELECT car, count(*) FROM counts GROUP BY car").fetchall() for _ in "ab"]
             assert found[0] in [[(car, 40 + car)] for car in range(6)]

@@ -237,7 +237,11 @@ class PublishCountsOperator(BaseOperator):
         name = _pipeline_name(ingest.settings, self.pipeline)
         row = ingest.publish_counts(shards, name)
         summary = {**row, "slot": shards[0].slot, "analysed_slot": str(shards[0].when.previous)}
-        self.log.info("%s", " ".join(f"{key}={value}" for key, value in summary.items()))
+        self.log.info(
+            "%(source)s %(slot)s: %(fetched)d of %(cameras)d cameras fetched; "
+            "%(analysed_slot)s: %(analysed)d pictures counted, %(faulty)d faulty, %(detections)d objects",
+            summary,
+        )
         # Counts are about the slot before, and stand whatever became of this one; the run itself still has to fail.
         if self.source not in {frames["source"] for frames in self.frames[:]}:
             raise AuditError(f"frames of {self.source} {shards[0].slot} were not published: see that task's log")
