@@ -86,7 +86,7 @@ def _what_was_handed_on(done: DagRun) -> None:
         xcoms = session.scalars(select(XComModel).where(XComModel.run_id == done.run_id)).all()
         assert {xcom.task_id for xcom in xcoms} == TASKS
         assert max(len(json.dumps(xcom.value)) for xcom in xcoms) < 2000
-        links = {xcom.value for xcom in xcoms if xcom.key.startswith("_link")}
+        links = [xcom.value for xcom in xcoms if xcom.key.startswith("_link")]
         event = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == done.run_id)).one()
         assert event.extra["slot"] == str(SLOT)
         assert event.extra["source"] == SOURCE
