@@ -62,7 +62,7 @@ def demo_picker(seed: int, cameras: int = 200, moments: int = 4) -> Callable[[np
     for image, objects in scenes(1000 + seed, cameras, moments):
         boxes, labels = raw_boxes(objects, VISIBLE)
         pictures.append(Picture(image, boxes, labels, "demo"))
-    rare = np.array([CLASSES.index(name) for name in ("bicycle", "bus", "motorcycle", "truck")])
+    rare = np.array([CLASSES.index(name) for name in ("bicycle", "bus", "motorcycle", "person", "truck")])
     weights = np.array([1.0 + len(one.boxes) + 3 * np.isin(one.labels, rare).sum() for one in pictures])
     edges = np.cumsum(weights / weights.sum())
     return lambda rng: pictures[min(int(np.searchsorted(edges, rng.random())), len(pictures) - 1)]

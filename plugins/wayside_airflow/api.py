@@ -13,7 +13,7 @@ _TIMEOUT = 10.0
 
 
 class ApiError(WaysideError):
-    """Airflow's API refused a request."""
+    """Airflow's API refused a request, or does not answer."""
 
 
 @dataclass
@@ -26,11 +26,8 @@ class Api:
     _token: str | None = field(default=None, repr=False)
 
     def healthy(self, components: Sequence[str]) -> bool:
-        """Tell whether all of the components say that they are healthy; False while nobody answers."""
-        try:
-            status, answer = self._send("GET", "/api/v2/monitor/health")
-        except (OSError, http.client.HTTPException, ValueError):
-            return False
+        """Tell whether all of the components say that they are healthy."""
+        status, answer = self._send("GET", "/api/v2/monitor/health")
         return status == 200 and all((answer.get(name) or {}).get("status") == "healthy" for name in components)
 
     def has_dag(self, dag_id: str) -> bool:
@@ -68,5 +65,7 @@ class Api:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"{}")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ApiError(f"Airflow does not answer at {self.url}: {error}") from error
         finally:
             connection.close()

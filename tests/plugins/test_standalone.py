@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
 from wayside_airflow import standalone
+from wayside_airflow.api import Api, ApiError
 from wayside_airflow.first_look import first_look
 from wayside_airflow.local import USER, Local, free_port, made_once
 from wayside_airflow.processes import Part, stop
@@ -177,6 +178,21 @@ class TestSupervisor:
     def test_waiting_ends(self, local: Local) -> None:
         with pytest.raises(standalone.StartError, match="took more than 0 seconds"):
             standalone.Supervisor(local, {}).wait("nothing", lambda: False, timeout=0.0)
+
+    def test_an_api_that_does_not_answer_is_not_ready(self, local: Local) -> None:
+        api = Api(f"http://127.0.0.1:{free_port(20000)}", USER, "x")
+        with pytest.raises(standalone.TooSlowError):
+            standalone.Supervisor(local, {}).wait("Airflow", lambda: api.healthy(["scheduler"]), timeout=0.0)
+
+    def test_airflow_goes_on_if_the_first_runs_cannot_be_started(
+        self, local: Local, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def refused(*_: Any) -> None:
+            raise ApiError("no such DAG")
+
+        monkeypatch.setattr(standalone, "first_look", refused)
+        standalone._look(standalone.Supervisor(local, {}))
+        assert "no such DAG" in capsys.readouterr().out
 
     def test_the_demo_city_is_wanted_by_the_sources_that_come_with_wayside(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
