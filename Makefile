@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export WAYSIDE_HOME := $(CURDIR)
 export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins
 
-.PHONY: help demo up test lint format docs bench lock clean
+.PHONY: help demo up down airflow test lint format docs bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is
@@ -40,6 +40,12 @@ demo: $(VENV)/.ready ## Count vehicles and people on a city's cameras; no accoun
 
 up: $(VENV)/.ready ## Start Airflow on 127.0.0.1 with the DAGs on, and print how to sign in
 	@$(BIN)/python -m wayside_airflow.standalone
+
+down: ## Stop what `make up` started
+	@$(BIN)/python -m wayside_airflow.standalone stop
+
+airflow: ## Run an Airflow command with the settings of `make up`: make airflow ARGS="dags list"
+	@$(BIN)/python -m wayside_airflow.standalone airflow $(ARGS)
 
 test: $(VENV)/.ready-dev ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term --cov-fail-under=90 tests

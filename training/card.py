@@ -249,7 +249,7 @@ def make_card(name: str, path: Path, accuracy: dict, threshold: float, training:
             "figures": accuracy,
             "speed": {
                 "milliseconds": round(measure_speed(path), 1),
-                "conditions": "416 x 416, batch 1, one thread, ONNX Runtime on the CPU (AMD EPYC, AVX-512 with VNNI)",
+                "conditions": "416 x 416, batch 1, one thread, ONNX Runtime, CPU (AMD EPYC with AVX-512 VNNI)",
             },
         },
         "notes": LIMITATIONS,
