@@ -1,1 +1,0 @@
-"""Zones, tracks and time series, made from detections and counts."""
