@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export WAYSIDE_HOME := $(CURDIR)
 export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins
 
-.PHONY: help demo up down airflow test lint format docs bench lock clean
+.PHONY: help demo up down airflow test lint format docs bench lock gpu clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is
@@ -38,8 +38,8 @@ $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 demo: $(VENV)/.ready ## Count vehicles and people on a city's cameras; no account, no network needed
 	@$(BIN)/wayside demo
 
-up: $(VENV)/.ready ## Start Airflow on 127.0.0.1 with the DAGs on, and print how to sign in
-	@$(BIN)/python -m wayside_airflow.standalone
+up: $(VENV)/.ready ## Start Airflow on 127.0.0.1 with the DAGs on, and print how to sign in (ARGS="--port 8090")
+	@$(BIN)/python -m wayside_airflow.standalone $(ARGS)
 
 down: ## Stop what `make up` started
 	@$(BIN)/python -m wayside_airflow.standalone stop
@@ -71,6 +71,11 @@ lock: ## Write the locks anew (needs uv)
 	@for name in requirements requirements-dev requirements-gpu; do \
 		uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate $$name.in -o $$name.txt; done
 
-clean: ## Remove the virtual environment and all state
-	rm -rf $(VENV) .wayside build .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+gpu: $(VENV)/.ready ## Add the CUDA libraries for an NVIDIA GPU
+	$(call install,requirements-gpu.txt)
+
+clean: ## Stop Airflow, and remove the virtual environment and all state
+	@test ! -x $(BIN)/python || $(BIN)/python -m wayside_airflow.standalone stop || true
+	rm -rf $(VENV) .wayside build .coverage* .pytest_cache \
+		.mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks include/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

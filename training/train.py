@@ -35,7 +35,7 @@ WORK = Path(".wayside/training")
 SIZES = {320: 0.75, 416: 0.25}
 """Pixels a side of the views and how often a step takes them; larger views come in smaller batches."""
 
-DEMO_SHARE = 0.33
+DEMO_SHARE = 0.45
 """Share of samples from rendered views once there are any."""
 
 
