@@ -5,7 +5,8 @@
 fetches one picture of each for its slot, and publishes one row a camera in `frames`, also where there was no
 picture, with the reason. It then analyses the slot *before*, whose neighbours on both sides are now there: faulty
 pictures are told apart, vehicles and people are found, parked ones are left out, and what remains is published in
-`counts` and `detections`.
+`counts` and `detections`. A run that comes late, when the next slot has its pictures already, analyses its own slot and
+the next one as well, which lacked these pictures: so the order of runs changes no count.
 
 | task | one for each | makes |
 |---|---|---|
@@ -14,8 +15,8 @@ pictures are told apart, vehicles and people are found, parked ones are left out
 | `shards` | run | the shards of all sources |
 | `fetch` | shard | pictures of slot S, staged frames |
 | `publish_frames` | source | `frames` of slot S |
-| `analyse` | shard | staged counts and detections of slot S-1 |
-| `publish_counts` | source | `counts` and `detections` of slot S-1, a row in `runs`, an event of `wayside_counts` |
+| `analyse` | shard | staged counts and detections of slot S-1; when late, of S and S+1 too |
+| `publish_counts` | source | `counts` and `detections` of those slots, a row in `runs`, an event of `wayside_counts` |
 
 **When it runs.** By schedule every ten minutes; the run of the interval from 00:00 to 00:10 is about slot 00:10. Slots
 that were missed while Airflow was down are not caught up: live cameras show the present only.
@@ -30,9 +31,11 @@ of its source, slot and pipeline, so that running anything twice gives the same 
     airflow backfill create --dag-id ingest_cameras --from-date 2026-11-20 --to-date 2026-11-21
 
 Its runs may go on side by side: each waits for the pictures that its neighbours are fetching, and all of them let live
-runs pass. `--reprocess-behavior completed` repeats runs that there were already.
+runs pass. `--run-backwards` ends with the same counts, and analyses most slots twice. `--reprocess-behavior completed`
+repeats runs that there were already.
 
 **When something is red.** A source that fails stops no other source, and a failed analysis leaves the frames published.
+What is published is what this run fetched and analysed: parts that an earlier run left behind never stand in.
 `publish_counts` is red for every source that has something wrong in this run; its log, or the one of the first red task
 of that name, ends with what to do. What may pass by itself is tried again; a wrong setting or model fails at once.
 """
@@ -147,6 +150,7 @@ with DAG(
     publish_frames = PublishFramesOperator.partial(
         task_id="publish_frames",
         shards=shards.output,
+        fetched=fetch.output,
         pool="publish",
         trigger_rule=TriggerRule.ALL_DONE,
         map_index_template=SOURCE_NAME,
@@ -164,11 +168,12 @@ with DAG(
         outlets=[COUNTS],
         shards=shards.output,
         frames=publish_frames.output,
+        analysed=analyse.output,
         pipeline=PIPELINE,
         pool="publish",
         trigger_rule=TriggerRule.ALL_DONE,
         map_index_template=SOURCE_NAME,
     ).expand(source=sources.output)
 
-    fetch >> [publish_frames, analyse]
-    analyse >> publish_counts
+    # Frames first: of two neighbouring runs that go on side by side, one then always sees the frames of the other.
+    fetch >> publish_frames >> analyse >> publish_counts

@@ -25,12 +25,12 @@ class Wait(Protocol):
 
 def first_look(api: Api, settings: Settings, wait: Wait, say: Callable[[str], None]) -> None:
     """Wait for the first scheduled run; on a day without counts, start two more that give some at once."""
-    if _counted_today(settings):
+    sources = _with_history(settings)
+    if _counted_today(settings, sources):
         return
     say("the first run fetches the pictures of this slot")
     wait("the first run", lambda: _idle(api), RUN_TIMEOUT)
     slot = Slot.floor(utc_now())
-    sources = _with_history(settings)
     if not sources:
         say(f"pictures are there; the first counts come with the next slot, after {slot.end:%H:%M} UTC")
         return
@@ -47,11 +47,15 @@ def _idle(api: Api) -> bool:
     return bool(runs) and all(run["state"] in {"success", "failed"} for run in runs)
 
 
-def _counted_today(settings: Settings) -> bool:
+def _counted_today(settings: Settings, sources: list[str]) -> bool:
+    """Tell whether one of `sources` has counts of today; any source if none is named.
+
+    Counts of the others do not matter: the live part of `wayside demo` may have left some.
+    """
     from wayside.core.tables import COUNTS
     from wayside.warehouse.parquet import ParquetWarehouse
 
-    return bool(ParquetWarehouse(settings.warehouse).files(COUNTS, days=[Slot.floor(utc_now()).day]))
+    return bool(ParquetWarehouse(settings.warehouse).files(COUNTS, sources or None, [Slot.floor(utc_now()).day]))
 
 
 def _with_history(settings: Settings) -> list[str]:

@@ -23,6 +23,7 @@ from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
 from wayside.warehouse.scope import Scope
 
 PERIOD = ["--since", "2026-06-16T07:00:00", "--until", "2026-06-16T07:30:00"]
+HINT = "; start it with `python -m wayside.sources.demo`, or `make up`"
 runner = CliRunner()
 
 
@@ -106,10 +107,40 @@ def test_rows_are_kept_to_what_is_asked_for(arguments: list[str], number: int):
 
 
 def test_where_nothing_is_counted_yet_the_table_says_what_to_do(state: Path):
-    assert "No counts there yet: run `wayside ingest`, or `make demo`." in query()
+    assert "No counts there yet: run `wayside ingest`, or `make demo`" in query()
     assert json.loads(query("--format", "json")) == []
     assert query("--format", "csv").splitlines()[0].startswith("source,camera,slot,pipeline,bus,car")
     assert not state.exists()
+
+
+def rows_and_note(*arguments: str) -> tuple[int, str]:
+    """Return the number of rows as JSON, and what is said on the error stream."""
+    answer = runner.invoke(main._commands, ["counts", "query", "--format", "json", *arguments])
+    return len(json.loads(answer.stdout)), answer.stderr
+
+
+def test_the_default_window_ends_with_the_newest_slot_of_what_is_asked(warehouse: ParquetWarehouse):
+    assert rows_and_note() == (16, "from 2026-06-15 07:20 to 2026-06-16 07:20 UTC\n")
+    scope = Scope("Town", START.shift(100), "StubV3")
+    warehouse.publish(COUNTS, scope, to_arrow(COUNTS, count_rows(scope, ["a"])))
+    assert rows_and_note("--source", "City") == (8, "from 2026-06-15 07:20 to 2026-06-16 07:20 UTC\n")
+    assert rows_and_note("--pipeline", "StubV3") == (1, "from 2026-06-15 23:50 to 2026-06-16 23:50 UTC\n")
+    assert rows_and_note("--since", "2026-06-16T07:10") == (9, "from 2026-06-16 07:10 to 2026-06-16 23:50 UTC\n")
+    assert rows_and_note("--since", "2030-01-01") == (0, "from 2030-01-01 00:00 to 2030-01-01 00:00 UTC\n")
+    assert rows_and_note(*PERIOD) == (16, ""), "who gives the window needs not be told"
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_only_a_table_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("wayside.cli.counts._TABLE_ROWS", 5)
+    monkeypatch.setenv("COLUMNS", "250")
+    answer = runner.invoke(main._commands, ["counts", "query", *PERIOD])
+    assert sum("StubV" in line for line in answer.stdout.splitlines()) == 5
+    assert answer.stderr == "more rows: use --limit, or --format csv\n"
+    whole = runner.invoke(main._commands, ["counts", "query", *PERIOD, "--limit", "16"])
+    assert (sum("StubV" in line for line in whole.stdout.splitlines()), whole.stderr) == (16, "")
+    assert rows_and_note(*PERIOD) == (16, "")
+    assert len(query(*PERIOD, "--format", "csv").splitlines()) == 17
 
 
 # Ingest
@@ -167,3 +198,21 @@ def test_a_source_that_fails_is_told_and_stops_no_other(city: JamCams):
     assert "Demo-observatory" not in answer.stdout
     assert (answer.exit_code, type(answer.exception)) == (1, WaysideError)
     assert str(answer.exception).startswith("source Demo-observatory did not answer: ")
+    assert "wayside.sources.demo" not in str(answer.exception), "somebody is at home there"
+
+
+@pytest.mark.usefixtures("city")
+def test_where_nobody_listens_ingest_says_how_to_start_the_city(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WAYSIDE_DEMO_URL", "http://127.0.0.1:9")
+    answer = runner.invoke(main._commands, ["ingest", "--source", "Demo-city"])
+    assert answer.exit_code == 1
+    assert str(answer.exception).endswith(HINT)
+
+
+def test_the_same_where_the_list_is_known_from_before(city: JamCams, monkeypatch: pytest.MonkeyPatch):
+    ingest("--source", "Demo-city")
+    city.slot = START.next
+    monkeypatch.setenv("WAYSIDE_DEMO_URL", "http://127.0.0.1:9")
+    answer = runner.invoke(main._commands, ["ingest", "--source", "Demo-city"])
+    assert answer.exit_code == 0
+    assert f"nothing of Demo-city could be fetched{HINT}\n" in answer.stderr

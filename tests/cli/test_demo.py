@@ -84,12 +84,14 @@ def test_the_demo_counts_a_city_and_writes_a_page(state: Path):
     assert {name: digest for name, digest in hashes(state / "warehouse" / "published").items() if "/." not in name} == {
         name: digest for name, digest in before.items() if "/." not in name
     }
-    # A picture that was deleted meanwhile is left out of the page.
+    # A picture that was deleted meanwhile is left out of the page, and what was drawn of it goes.
     store = LocalStore(state / "pictures")
     for key in list(store.keys("Demo-city")):
         store.delete(key)
     run("--no-live")
-    assert len(re.findall('<img src="', page.read_text(encoding="utf-8"))) == 2
+    left = re.findall(r'<img src="(pictures/[^"]+)"', page.read_text(encoding="utf-8"))
+    assert len(left) == 2
+    assert {f"pictures/{path.name}" for path in (page.parent / "pictures").iterdir()} == set(left)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.peers.pictures import jpeg
 from tests.processes import ROOT
 from typer.testing import CliRunner
 
@@ -37,14 +38,14 @@ def test_the_version(shell):
 def test_help_lists_the_commands(shell):
     code, out, _ = shell("--help")
     assert code == 0
-    assert all(name in out for name in ("sources", "models", "counts", "fetch", "analyse", "ingest", "demo"))
+    assert all(name in out for name in ("sources", "models", "counts", "fetch", "analyse", "ingest", "demo", "bench"))
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ["sources", "--help"], ["counts", "query", "--help"], ["analyse", "--help"], ["ingest", "--help"],
-        ["demo", "--help"],
+        ["demo", "--help"], ["bench", "--help"],
     ],
 )  # fmt: skip
 def test_every_command_has_help(shell, arguments: list[str]):
@@ -82,6 +83,7 @@ REFUSED = {
     "source": (["ingest", "--source", "Nowhere"], "there is no source 'Nowhere'"),
     "pipeline": (["ingest", "--pipeline", "NobodysV1"], "pipeline 'NobodysV1' is not listed; there are Faulty"),
     "pipeline id": (["analyse", "--current", "a.jpg", "--pipeline", "a/b"], "pipeline 'a/b' is not valid"),
+    "no benchmark": (["bench", "web", "speed"], "there is no benchmark speed; there are "),
     "empty folder": (["analyse", "."], "no picture lies in .: looked for .jpeg, .jpg, .png, .webp"),
 }
 
@@ -122,6 +124,36 @@ def test_no_enabled_source_says_what_to_do(shell, monkeypatch: pytest.MonkeyPatc
     code, _, err = shell("ingest")
     assert code == 1
     assert "no source is enabled: set `enabled: true`" in err
+
+
+def test_what_the_system_refuses_is_one_line(shell, tmp_path: Path):
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    (tmp_path / "file").write_text("no folder")
+    pipeline = "FaultyImageFilterV0_StaticObjectFilterV0"
+    code, _, err = shell("analyse", "--current", "a.jpg", "--pipeline", pipeline, "--annotate", "file/drawn")
+    assert (code, err) == (1, "error: file/drawn: Not a directory\n")
+
+
+def test_a_picture_that_is_not_there_is_told_and_an_error(shell):
+    pipeline = "FaultyImageFilterV0_StaticObjectFilterV0"
+    code, out, err = shell("analyse", "--current", "typo.jpg", "--pipeline", pipeline, "--json")
+    assert (code, err) == (1, "error: there is no picture typo.jpg\n")
+    assert json.loads(out)["outcome"] == "missing"
+
+
+def test_bench_runs_the_benchmarks_of_the_checkout(shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("WAYSIDE_HOME", str(tmp_path))
+    code, _, err = shell("bench")
+    assert code == 1
+    assert "there are no benchmarks in " in err
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "bench_one.py").touch()
+    (tmp_path / "bench" / "__main__.py").write_text(
+        "import os, pathlib, sys\npathlib.Path('ran').write_text(' '.join(sys.argv[1:]) + os.environ['WAYSIDE_HOME'])\n"
+        "sys.exit(3)\n"
+    )
+    assert shell("bench", "one")[0] == 3, "the benchmark's own exit code"
+    assert (tmp_path / "ran").read_text() == f"one{tmp_path}"
 
 
 def test_in_a_real_shell_too(tmp_path: Path):

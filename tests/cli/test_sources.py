@@ -11,7 +11,7 @@ from tests.sources.support import place
 from typer.testing import CliRunner
 
 from wayside.cli import sources
-from wayside.core.errors import ConfigError
+from wayside.core.errors import ConfigError, SourceError
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 
@@ -40,6 +40,7 @@ def settings(peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Set
         sources:
           Good: {{kind: tfl, url: '{peer.url}/list', allow_loopback: true, enabled: true, attribution: Us}}
           Bad: {{kind: tfl, url: '{peer.url}/none', allow_loopback: true}}
+          Down: {{kind: tfl, url: 'http://127.0.0.1:9/list', allow_loopback: true}}
           Empty: {{kind: tfl, url: '{peer.url}/list', allow_loopback: true, cameras: [c3, '7']}}
         """
     )
@@ -57,7 +58,7 @@ def test_list() -> None:
 
 def test_list_as_json() -> None:
     listed = json.loads(runner.invoke(app, ["sources", "list", "--json"]).output)
-    assert [spec["id"] for spec in listed] == ["Good", "Bad", "Empty"]
+    assert [spec["id"] for spec in listed] == ["Good", "Bad", "Down", "Empty"]
     assert listed[0]["enabled"] is True
 
 
@@ -91,6 +92,17 @@ def test_check_says_what_is_odd(peer: Peer) -> None:
     assert result.exit_code == 0
     assert "1 offer nothing now: not_listed" in result.output
     assert "no `attribution`" in result.output
+
+
+HINT = "start it with `python -m wayside.sources.demo`, or `make up`"
+
+
+def test_where_nobody_listens_the_way_to_start_the_city_is_told() -> None:
+    assert HINT in runner.invoke(app, ["sources", "check", "Down"]).output
+    fetched = runner.invoke(app, ["fetch", "--source", "Down"])
+    assert isinstance(fetched.exception, SourceError)
+    assert HINT in str(fetched.exception)
+    assert HINT not in runner.invoke(app, ["sources", "check", "Bad"]).output
 
 
 def test_an_unknown_source_is_named() -> None:

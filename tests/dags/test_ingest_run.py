@@ -17,10 +17,12 @@ from sqlalchemy import select
 from tests.dags.conftest import DAGS
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 
+from wayside.core.errors import StoreError
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNTS, FRAMES
 from wayside.stills.ingest import Ingest
+from wayside.stills.plan import Shard
 from wayside.warehouse.scope import Scope
 
 __all__ = ["home"]
@@ -79,6 +81,37 @@ def test_two_slots_then_the_second_again(dag: DAG) -> None:
     assert again.state == "success"
     assert (tables(SLOT.next), tables(SLOT)) == before
     _what_was_handed_on(second)
+
+
+def test_slots_that_are_run_backwards_end_with_the_same_tables(
+    dag: DAG, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [SLOT.shift(step) for step in range(3)]
+    counts = {}
+    for name, order in {"forward": slots, "backward": slots[::-1]}.items():
+        monkeypatch.setenv("WAYSIDE_STATE", str(tmp_path / name))
+        assert {run(dag, slot).state for slot in order} == {"success"}
+        counts[name] = [tables(slot)["counts"] for slot in slots]
+    assert counts["backward"] == counts["forward"]
+    assert [len(rows) for rows in counts["backward"]] == [len(CAMERAS), len(CAMERAS), 0]
+
+
+def test_a_fetch_that_fails_is_not_hidden_by_what_an_earlier_run_left(
+    dag: DAG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(dag, SLOT, shard_cameras=2).state == "success"
+    fetch = Ingest.fetch
+
+    async def fails_once(self: Ingest, shard: Shard) -> dict[str, int]:
+        if shard.part == 1:
+            raise StoreError("the disk is gone")
+        return await fetch(self, shard)
+
+    monkeypatch.setattr(Ingest, "fetch", fails_once)
+    done = run(dag, SLOT, shard_cameras=2)
+    assert done.state == "failed"
+    red = {name for name, state in states(done).items() if state != "success"}
+    assert red == {"fetch Archive 2/3", "publish_frames Archive", "publish_counts Archive"}
 
 
 def _what_was_handed_on(done: DagRun) -> None:

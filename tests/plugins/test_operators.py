@@ -52,29 +52,30 @@ def plan(slot: Slot = SLOT, per_shard: int = 2) -> Shards:
     return PlanSlotOperator(task_id="plan", source=SOURCE, shard_cameras=per_shard).execute(context(slot))
 
 
-def fetch(shards: Shards) -> list[dict[str, int]]:
+def fetch(shards: Shards) -> list[dict[str, Any]]:
     return [FetchShardOperator(task_id="fetch", shard=shard).execute(context()) for shard in shards]
 
 
-def publish_frames(shards: Shards) -> dict[str, Any]:
-    return PublishFramesOperator(task_id="publish", source=SOURCE, shards=shards).execute(context())
+def publish_frames(shards: Shards, fetched: list[dict[str, Any]]) -> dict[str, Any]:
+    operator = PublishFramesOperator(task_id="publish", source=SOURCE, shards=shards, fetched=fetched)
+    return operator.execute(context())
 
 
-def analyse(shards: Shards) -> list[dict[str, int]]:
+def analyse(shards: Shards) -> list[dict[str, Any]]:
     return [AnalyseShardOperator(task_id="analyse", shard=shard).execute(context()) for shard in shards]
 
 
-def publish_counts(shards: Shards, frames: list[dict[str, Any]], given: Any = None) -> dict[str, Any]:
-    operator = PublishCountsOperator(task_id="publish", source=SOURCE, shards=shards, frames=frames)
+def publish_counts(
+    shards: Shards, frames: list[dict[str, Any]], analysed: list[dict[str, Any]], given: Any = None
+) -> dict[str, Any]:
+    operator = PublishCountsOperator(task_id="publish", source=SOURCE, shards=shards, frames=frames, analysed=analysed)
     return operator.execute(given or context())
 
 
-def whole_slot(slot: Slot) -> dict[str, Any]:
+def whole_slot(slot: Slot, given: Any = None) -> dict[str, Any]:
     shards = plan(slot)
-    fetch(shards)
-    frames = publish_frames(shards)
-    analyse(shards)
-    return publish_counts(shards, [frames])
+    frames = publish_frames(shards, fetch(shards))
+    return publish_counts(shards, [frames], analyse(shards), given)
 
 
 class TestListSources:
@@ -141,47 +142,63 @@ class TestStages:
 
     def test_who_waits_for_counts_is_told(self) -> None:
         whole_slot(SLOT)
-        shards = plan(SLOT.next)
-        fetch(shards)
-        frames = publish_frames(shards)
-        analyse(shards)
         given = context()
-        summary = publish_counts(shards, [frames], given)
+        summary = whole_slot(SLOT.next, given)
         assert given["outlet_events"][COUNTS].extra == {
             "source": SOURCE,
             "slot": "20260501T0800Z",
             "pipeline": PIPELINE,
             "rows": summary["analysed"],
+            "slots": ["20260501T0800Z"],
         }
+
+    def test_a_run_that_comes_late_tells_of_every_slot_that_it_counted(self) -> None:
+        for step in (2, 1):
+            whole_slot(SLOT.shift(step))
+        given = context()
+        assert whole_slot(SLOT, given)["analysed_slot"] == "20260501T0750Z"
+        extra = given["outlet_events"][COUNTS].extra
+        assert extra["slots"] == ["20260501T0800Z", "20260501T0810Z"]
+        assert Ingest(Settings()).warehouse.slots(COUNTS_TABLE, SOURCE) == [SLOT, SLOT.next]
 
     def test_a_lost_shard_keeps_frames_from_being_published(self) -> None:
         shards = plan()
-        fetch(shards[:2])
-        with pytest.raises(errors.StoreError, match="part 3 of 3"):
-            publish_frames(shards)
+        with pytest.raises(errors.AuditError, match="not fetched in this run: Archive 3/3; see the logs"):
+            publish_frames(shards, fetch(shards[:2]))
+
+    def test_parts_of_an_earlier_run_do_not_stand_in_for_a_task_that_failed(self) -> None:
+        whole_slot(SLOT)
+        whole_slot(SLOT.next)
+        shards = plan(SLOT.next)
+        fetched = fetch(shards)
+        other = {**fetched[1], "source": "Another"}
+        with pytest.raises(errors.AuditError, match="not fetched in this run: Archive 2/3; see"):
+            publish_frames(shards, [fetched[0], other, fetched[2]])
+        frames = publish_frames(shards, fetched)
+        with pytest.raises(errors.AuditError, match="not analysed in this run: Archive 1/3, Archive 3/3;"):
+            publish_counts(shards, [frames], analyse(shards[1:2]))
+        with pytest.raises(errors.AuditError, match="not analysed in this run: Archive 1/3, Archive 2/3, Archive 3/3;"):
+            publish_counts(shards, [frames], [])
 
     def test_a_failed_analysis_leaves_the_frames(self) -> None:
         whole_slot(SLOT)
         shards = plan(SLOT.next)
-        fetch(shards)
-        frames = publish_frames(shards)
-        analyse(shards[:2])
-        with pytest.raises(errors.StoreError, match="part 3 of 3"):
-            publish_counts(shards, [frames])
+        frames = publish_frames(shards, fetch(shards))
+        with pytest.raises(errors.AuditError, match="not analysed in this run: Archive 3/3;"):
+            publish_counts(shards, [frames], analyse(shards[:2]))
         assert Ingest(Settings()).warehouse.published(FRAMES, Scope(SOURCE, SLOT.next))
 
     def test_lost_frames_fail_the_run_but_not_the_counts_of_the_slot_before(self) -> None:
         whole_slot(SLOT)
         shards = plan(SLOT.next)
         fetch(shards)
-        analyse(shards)
         with pytest.raises(errors.AuditError, match="frames of Archive 20260501T0810Z were not published"):
-            publish_counts(shards, [{"source": "Another"}])
+            publish_counts(shards, [{"source": "Another"}], analyse(shards))
         assert Ingest(Settings()).warehouse.published(COUNTS_TABLE, Scope(SOURCE, SLOT, PIPELINE))
 
     def test_a_source_that_was_not_planned_fails_by_name(self) -> None:
         with pytest.raises(errors.AuditError, match="Archive was not planned"):
-            PublishFramesOperator(task_id="publish", source=SOURCE, shards=None).execute(context())
+            PublishFramesOperator(task_id="publish", source=SOURCE, shards=None, fetched=[]).execute(context())
 
     def test_an_analysis_waits_for_pictures_that_another_run_fetches(self) -> None:
         plan(SLOT)
@@ -194,9 +211,10 @@ class TestStages:
     def test_what_tasks_hand_on_is_small(self) -> None:
         whole_slot(SLOT)
         shards = plan(SLOT.next, per_shard=1)
-        outcomes = [*fetch(shards), publish_frames(shards), *analyse(shards)]
-        summary = publish_counts(shards, [{"source": SOURCE}])
-        sizes = [len(json.dumps(value)) for value in (shards, *outcomes, summary)]
+        fetched = fetch(shards)
+        frames, analysed = publish_frames(shards, fetched), analyse(shards)
+        summary = publish_counts(shards, [frames], analysed)
+        sizes = [len(json.dumps(value)) for value in (shards, *fetched, frames, *analysed, summary)]
         assert max(sizes) < 1000
         # A thousand cameras, four shards for each of four sources.
         assert len(json.dumps(shards[:4] * 4)) < 2000
@@ -217,8 +235,8 @@ class TestLinks:
         assert self.link(analysed) == "/plugin/wayside/wayside/shards?source=Archive&slot=20260501T0750Z&part=1&parts=4"
 
     def test_a_publication_leads_to_the_cameras(self, shard: dict[str, Any]) -> None:
-        frames = PublishFramesOperator(task_id="x", source=SOURCE, shards=[shard])
-        counts = PublishCountsOperator(task_id="x", source=SOURCE, shards=[shard], frames=[])
+        frames = PublishFramesOperator(task_id="x", source=SOURCE, shards=[shard], fetched=[])
+        counts = PublishCountsOperator(task_id="x", source=SOURCE, shards=[shard], frames=[], analysed=[])
         assert self.link(frames) == "/plugin/wayside/wayside/cameras?source=Archive&slot=20260501T0800Z"
         assert self.link(counts) == "/plugin/wayside/wayside/cameras?source=Archive&slot=20260501T0750Z"
 

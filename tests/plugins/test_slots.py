@@ -12,10 +12,19 @@ from hypothesis import strategies as st
 
 from wayside.core.errors import ConfigError
 from wayside.core.slots import Slot
-from wayside_airflow.slots import slot_of_run, slot_of_text
+from wayside_airflow import slots
+from wayside_airflow.slots import slot_of_text
 
 MOMENTS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+FAR = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def slot_of_run(context: Any, now: datetime = FAR) -> Slot:
+    """The slot, to a clock that is late enough for any of the moments here."""
+    return slots.slot_of_run(context, clock=lambda: now)
 
 
 def run(end: Any = None, slot: str | None = None, after: str = "2026-11-20T08:17:03Z") -> Any:
@@ -68,6 +77,35 @@ def test_scheduled_and_hand_started_runs_of_one_moment_agree(moment: datetime) -
         run_after=pendulum.instance(moment)
     )
     assert slot_of_run(run(interval.end)) == slot_of_run(run(after=moment.isoformat()))
+
+
+@pytest.mark.parametrize(("early", "refused"), [(61, True), (60, False), (0, False), (-599, False)])
+def test_a_slot_of_the_future_is_refused(early: int, refused: bool) -> None:
+    """Its pictures would be too early, and stay for good; a minute is what clocks differ by."""
+    start = pendulum.datetime(2026, 11, 20, 0, 10)
+    now = datetime(2026, 11, 20, 0, 10, tzinfo=UTC) - timedelta(seconds=early)
+    for context in (run(start), run(slot=start.isoformat()), run(after=start.isoformat())):
+        if refused:
+            with pytest.raises(ConfigError, match=r"slot 20261120T0010Z lies in the future, .*start the run at 00:10"):
+                slot_of_run(context, now)
+        else:
+            assert str(slot_of_run(context, now)) == "20261120T0010Z"
+
+
+def test_the_real_clock_is_asked() -> None:
+    assert slots.slot_of_run(run(pendulum.datetime(2020, 5, 1, 0, 50))).day == "20200501"
+    with pytest.raises(ConfigError, match="future"):
+        slots.slot_of_run(run(pendulum.now("UTC").add(minutes=30)))
+
+
+@given(MOMENTS)
+def test_no_run_that_starts_when_it_may_is_refused(moment: datetime) -> None:
+    """By schedule a run starts once its interval is over, by hand when it was asked for, and a back-fill later."""
+    interval = CronDataIntervalTimetable("*/10 * * * *", "UTC").infer_manual_data_interval(
+        run_after=pendulum.instance(moment)
+    )
+    assert slot_of_run(run(interval.end), moment).start <= moment
+    assert slot_of_run(run(after=moment.isoformat()), moment).start <= moment
 
 
 @given(MOMENTS)

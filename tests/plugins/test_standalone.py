@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tables import count_rows
 from typer.testing import CliRunner
 
+from wayside.core.clock import utc_now
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
+from wayside.core.slots import Slot
+from wayside.core.tables import COUNTS
+from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
+from wayside.warehouse.scope import Scope
 from wayside_airflow import standalone
 from wayside_airflow.api import Api, ApiError
 from wayside_airflow.first_look import first_look
@@ -228,3 +234,15 @@ def test_the_first_look_fetches_one_slot_of_the_past_and_counts_on_it(settings: 
     assert [conf["sources"] for conf in api.started] == [["Demo-observatory"]] * 2
     assert api.started[0]["slot"] < api.started[1]["slot"]
     assert "first counts" in said[-1]
+
+
+@pytest.mark.parametrize(("source", "looks"), [("TfL-images", True), ("Demo-observatory", False)])
+def test_only_counts_of_sources_with_a_history_spare_the_first_look(
+    settings: Settings, source: str, looks: bool
+) -> None:
+    """`wayside demo` may have counted London today, which has none."""
+    scope = Scope(source, Slot.floor(utc_now()), "StubV1")
+    ParquetWarehouse(settings.warehouse).publish(COUNTS, scope, to_arrow(COUNTS, count_rows(scope, ["a"])))
+    api = FakeApi()
+    first_look(api, settings, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
+    assert bool(api.started) is looks

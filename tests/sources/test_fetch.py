@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -186,7 +187,7 @@ def test_a_picture_that_vanishes_while_it_is_asked_about_is_taken_whole(peer: An
                     return None
             return super().read(key)
 
-    row = fetch_one(peer, settings, Expiring(store.root), url, slot=SLOT.next)
+    row = fetch_one(peer, settings, Expiring(store.root), url, slot=SLOT.next, clock=lambda: SLOT.next.start)
     assert (row["status"], row["reason"], row["http_status"]) == ("ok", None, 200)
 
 
@@ -209,7 +210,8 @@ def test_a_picture_without_a_record_is_not_asked_about(peer: Any, settings: Any,
     path = store.root / picture_key("Peer", SLOT, "c0")
     path.parent.mkdir(parents=True)
     path.write_bytes(jpeg())
-    assert fetch_one(peer, settings, store, peer.picture("/1", jpeg()), slot=SLOT.next)["http_status"] == 200
+    url, clock = peer.picture("/1", jpeg()), lambda: SLOT.next.start
+    assert fetch_one(peer, settings, store, url, slot=SLOT.next, clock=clock)["http_status"] == 200
 
 
 def test_a_source_that_does_not_answer_is_a_reason(peer: Any, settings: Any, store: Any) -> None:
@@ -237,11 +239,21 @@ def test_a_refused_source_is_for_a_person(peer: Any, settings: Any, store: Any) 
 
 def test_another_slot_has_no_live_picture(peer: Any, settings: Any, store: Any) -> None:
     url = peer.body("/1", jpeg())
-    early = fetch_one(peer, settings, store, url, slot=SLOT.next)
-    assert early["status"] == "ok"
-    for steps in (-1, 2):
+    for steps in (-1, 1, 2):
         row = fetch_one(peer, settings, store, url, slot=SLOT.shift(steps))
         assert (row["status"], row["reason"]) == ("missing", "no_history")
+    assert not list(store.keys("Peer"))
+
+
+@pytest.mark.parametrize(("seconds", "fits"), [(-61, False), (-59, True), (0, True), (599, True), (600, False)])
+def test_a_picture_may_be_early_by_what_clocks_differ(
+    peer: Any, settings: Any, store: Any, seconds: int, fits: bool
+) -> None:
+    """A picture that is stored stays, so one that was taken long before its slot would stand for it for good."""
+    clock = lambda: SLOT.start + timedelta(seconds=seconds)  # noqa: E731
+    row = fetch_one(peer, settings, store, peer.body("/1", jpeg()), clock=clock)
+    assert row["status"] == ("ok" if fits else "missing")
+    assert len(list(store.keys("Peer"))) == fits
 
 
 def test_a_shared_client_stays_open(peer: Any, settings: Any, store: Any) -> None:
@@ -293,6 +305,50 @@ def test_cancelling_ends_it(peer: Any, settings: Any, store: Any) -> None:
 
     with pytest.raises(TimeoutError):
         run(main())
+
+
+def test_a_hanging_host_cannot_take_more_than_the_deadline(peer: Any, settings: Any, store: Any) -> None:
+    """Those under way and those that wait for a lane become rows at once; what is stored by then stays."""
+    peer.routes["/hangs"] = never
+    urls = [peer.body("/1", jpeg()), *[peer.url + "/hangs"] * 30, peer.body("/2", jpeg(seed=2))]
+    settings = settings.model_copy(update={"fetch_deadline": 0.7, "fetch_timeout": 60.0})
+    told: list[Row] = []
+    begun = time.monotonic()
+    rows = fetch(peer, settings, store, urls, spec={"concurrency": 4}, progress=told.append)
+    assert time.monotonic() - begun < 10
+    assert [row["camera"] for row in rows] == [f"c{i}" for i in range(32)]
+    assert [(row["status"], row["reason"]) for row in rows] == [("ok", None)] + [("failed", "timeout")] * 31
+    assert by_camera(told) == by_camera(rows)
+    assert list(store.keys("Peer")) == [picture_key("Peer", SLOT, "c0")]
+    again = fetch(peer, settings, store, [urls[0], None], spec={"concurrency": 4})
+    assert (again[0], again[1]["status"]) == (rows[0], "missing")
+
+
+def test_a_source_that_hangs_is_a_timeout_and_what_is_stored_counts(peer: Any, settings: Any, store: Any) -> None:
+    urls = [peer.body("/1", jpeg()), peer.url + "/hangs"]
+    stored = fetch_one(peer, settings, store, urls[0])
+    source = open_source(spec_of(peer))
+
+    async def silent(*_: Any) -> list[Offer]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    source.offers = silent  # type: ignore[method-assign]
+    brief = settings.model_copy(update={"fetch_deadline": 0.1})
+    rows = run(fetch_slot(source, cameras_of(*urls), SLOT, store, settings=brief, clock=now))
+    assert rows[0] == stored
+    assert (rows[1]["status"], rows[1]["reason"]) == ("failed", "timeout")
+
+
+def test_the_rest_of_a_silent_host_fails_at_once(peer: Any, settings: Any, store: Any) -> None:
+    peer.routes["/hangs"] = never
+    settings = settings.model_copy(update={"fetch_timeout": 0.3})
+    begun = time.monotonic()
+    rows = fetch(peer, settings, store, [peer.url + "/hangs"] * 250, spec={"concurrency": 4})
+    # One after the other, four at a time, they would take 19 s.
+    assert time.monotonic() - begun < 8
+    assert [row["reason"] for row in rows] == ["timeout"] * 250
+    assert peer.calls["/hangs"] < 30
 
 
 def test_a_tfl_list_from_end_to_end(peer: Any, settings: Any, store: Any) -> None:

@@ -1,6 +1,7 @@
 """The client: bounded in bytes, time and tries, and patient only with what may pass."""
 
 import asyncio
+import contextlib
 import gzip
 import pickle
 import ssl
@@ -144,6 +145,38 @@ def test_an_answer_restores_the_patience(peer: Any, settings: Any) -> None:
 
     with_client(spec_of(peer, concurrency=1), settings, many)
     assert peer.calls["/x"] == 2 + 2
+
+
+def test_a_host_that_nobody_reaches_is_given_up(peer: Any, settings: Any) -> None:
+    given = spec_of(peer, url="http://127.0.0.1:1/list", concurrency=1)
+    settings = settings.model_copy(update={"fetch_attempts": 1})
+
+    async def many(http: HttpClient) -> list[FetchError]:
+        errors = []
+        for _ in range(10):
+            with pytest.raises(FetchError) as caught:
+                await http.get(given.url, limit=LIMIT)
+            errors.append(caught.value)
+        return errors
+
+    errors = with_client(given, settings, many)
+    assert {error.reason for error in errors} == {Reason.CONNECTION}
+    assert ["is not asked" in str(error) for error in errors] == [False] * 8 + [True] * 2
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+def test_a_host_that_answers_now_and_then_is_not_given_up(peer: Any, settings: Any, status: int) -> None:
+    peer.routes["/hangs"] = never
+    peer.status("/answers", status)
+    settings = settings.model_copy(update={"fetch_timeout": 0.05, "fetch_attempts": 1})
+
+    async def many(http: HttpClient) -> None:
+        for path in (["/hangs"] * 7 + ["/answers"]) * 2:
+            with contextlib.suppress(FetchError):
+                await http.get(peer.url + path, limit=LIMIT)
+
+    with_client(spec_of(peer, concurrency=1), settings, many)
+    assert (peer.calls["/hangs"], peer.calls["/answers"]) == (14, 2)
 
 
 def test_redirects_are_followed_to_listed_hosts(peer: Any, settings: Any) -> None:

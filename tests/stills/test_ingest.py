@@ -4,15 +4,14 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from tests.peers.jamcams import BROKEN, CUT, GONE, REASONS, SHUT, START, JamCams, serving
+from tests.peers.jamcams import BROKEN, CUT, GONE, REASONS, SHUT, START, JamCams
+from tests.stills.conftest import CITY, GOOD, at, by_camera, fetched, run
 from tests.stills.published import tables, visible
 from tests.stubs import StubDetector, StubFaults, found, pipeline
 
@@ -21,62 +20,12 @@ from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS
 from wayside.stills.ingest import Ingest
-from wayside.stills.still import StillPipeline
 from wayside.store import PictureMeta, picture_key
 from wayside.warehouse.scope import Scope
-
-CITY = "Demo-city"
-CAMERAS_SERVED = 12
-GOOD = CAMERAS_SERVED - len(REASONS)
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[JamCams]:
-    with serving(CAMERAS_SERVED) as city:
-        yield city
-
-
-@pytest.fixture
-def city(served: JamCams, monkeypatch: pytest.MonkeyPatch) -> JamCams:
-    served.slot, served.down, served.cameras = START, False, CAMERAS_SERVED
-    served.peer.calls.clear()
-    monkeypatch.setenv("WAYSIDE_DEMO_URL", served.url)
-    return served
-
-
-def at(settings: Settings, city: JamCams, slot: Slot, **more: Any) -> Ingest:
-    """The stages at twenty seconds past the start of a slot, which is the city's slot too."""
-    city.slot = slot
-    return Ingest(settings, clock=lambda: slot.start + timedelta(seconds=20), **more)
-
-
-def run(settings: Settings, city: JamCams, slots: int = 3, made: StillPipeline | None = None) -> list[dict[str, Any]]:
-    chosen = made or pipeline(settings)
-    return [
-        asyncio.run(at(settings, city, slot).run_slot(CITY, slot, chosen))
-        for slot in (START.shift(step) for step in range(slots))
-    ]
-
-
-def by_camera(rows: pa.Table) -> dict[str, dict[str, Any]]:
-    return {row["camera"]: row for row in rows.to_pylist()}
 
 
 def hashes(state: Path) -> dict[str, str]:
     return {name: hashlib.sha256((state / name).read_bytes()).hexdigest() for name in visible(state)}
-
-
-def fetched(work: Ingest, slot: Slot) -> list[Any]:
-    """Plan and fetch all shards of a slot, and publish its frames."""
-
-    async def stages() -> list[Any]:
-        shards = await work.plan(CITY, slot)
-        for shard in shards:
-            await work.fetch(shard)
-        await work.publish_frames(shards)
-        return shards
-
-    return asyncio.run(stages())
 
 
 # One run after the other
@@ -368,7 +317,7 @@ def test_counts_and_detections_of_two_runs_are_never_joined(settings: Settings, 
     work = at(settings, city, START.next)
     shards = fetched(work, START.next)
     work.analyse(shards[0], pipeline(settings))
-    work.warehouse.stage(DETECTIONS, Scope(CITY, START, "StubV1"), shards[0].plan, 0, [])
+    work.warehouse.stage(DETECTIONS, Scope(CITY, START, "StubV1"), f"{START.next}-{shards[0].plan}", 0, [])
     with pytest.raises(AuditError, match="they differ from the detections"):
         work.publish_counts(shards, "StubV1")
     assert not work.warehouse.published(COUNTS, Scope(CITY, START, "StubV1"))

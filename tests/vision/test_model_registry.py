@@ -1,7 +1,9 @@
 """Weights: found, pulled, and refused unless hash, licence and file are right."""
 
 import hashlib
+import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -32,6 +34,7 @@ class Server:
     def __init__(self) -> None:
         self.body = GRAPH
         self.seen: list[str] = []
+        self.over = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,11 +59,16 @@ class Server:
             request.send_header("Location", target)
             request.end_headers()
             return
+        if request.path == "/hangs":
+            self.over.wait(20)
+            return
         request.send_response(200)
         if request.path != "/unsized":
             short = 100 if request.path == "/short" else 0
             request.send_header("Content-Length", str(len(self.body) + short))
         request.end_headers()
+        while request.path == "/drips" and not self.over.wait(0.01):
+            request.wfile.write(b"x")
         request.wfile.write(self.body)
 
 
@@ -68,6 +76,7 @@ class Server:
 def server() -> Iterator[Server]:
     running = Server()
     yield running
+    running.over.set()
     running.http.shutdown()
     running.http.server_close()
 
@@ -164,6 +173,34 @@ def test_the_next_address_is_tried(settings: Settings, make_card: Make, server: 
     refused = gone.model_copy(update={"urls": ("http://127.0.0.1:1/file",)})
     with pytest.raises(TransientError, match="could not be pulled"):
         registry.pull(refused, settings, download=local)
+
+
+def test_addresses_that_do_not_answer_share_one_patience(settings: Settings, make_card: Make, server: Server) -> None:
+    card = offered(make_card, server, ["/hangs", "/hangs", "/hangs"])
+    begun = time.monotonic()
+    with pytest.raises(TransientError, match=r"(no answer, or no more of it, within 0\.1 s.*){3}"):
+        registry.pull(card, settings, download=local, patience=0.3)
+    assert time.monotonic() - begun < 5
+    assert list(settings.pulled_models.iterdir()) == []
+    assert registry.pull(
+        offered(make_card, server, ["/hangs", "/file"]), settings, download=local, patience=6
+    ).is_file()
+
+
+def test_a_file_that_comes_in_drops_is_given_up(settings: Settings, make_card: Make, server: Server) -> None:
+    card = offered(make_card, server, "/drips")
+    begun = time.monotonic()
+    with pytest.raises(TransientError, match=r"no more of it, within 0\.3 s"):
+        registry.pull(card, settings, download=partial(local, deadline=0.3))
+    assert time.monotonic() - begun < 5
+    assert list(settings.pulled_models.iterdir()) == []
+
+
+def test_an_address_that_makes_no_sense_is_no_silence(server: Server) -> None:
+    with pytest.raises((ValueError, TransientError)):
+        local("http://[::1", io.BytesIO(), limit=10, progress=print)
+    with pytest.raises(Exception, match=r"port|Port"):
+        local("http://127.0.0.1:port/", io.BytesIO(), limit=10, progress=print)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,25 @@ def test_auto_says_when_a_gpu_lies_idle(monkeypatch: pytest.MonkeyPatch, caplog:
     assert "Tiny was to run on CUDA" in caplog.text
 
 
+def test_a_gpu_that_cannot_load_the_model(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Memory that others hold, or an old driver: `auto` goes on without the GPU, who demands it hears of it."""
+    runtime = fake(monkeypatch, [CUDA, CPU], [CUDA, CPU])
+    healthy = runtime.InferenceSession
+
+    def sick(model: bytes, options: ort.SessionOptions, providers: list[Any]) -> Any:
+        if providers[0][0] == CUDA:
+            raise RuntimeError("CUDA failure 2: out of memory")
+        return healthy(model, options, providers)
+
+    monkeypatch.setattr(runtime, "InferenceSession", sick)
+    with caplog.at_level(logging.WARNING):
+        assert Session(GRAPH, "auto", name="Tiny").provider == CPU
+    (record,) = caplog.records
+    assert "not used: Tiny cannot be loaded by ONNX Runtime: CUDA failure 2: out of memory" in record.getMessage()
+    with pytest.raises(ModelError, match="out of memory"):
+        Session(GRAPH, "cuda", name="Tiny")
+
+
 def test_binding_on_the_gpu_gives_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Session(GRAPH, "cpu").run(picture(3))
     fake(monkeypatch, [CUDA, CPU], [CUDA, CPU])

@@ -101,6 +101,14 @@ def test_half_of_the_analyses_may_break():
     check(COUNTS, count_rows(SCOPE, ["a", "b"], **broken) + count_rows(SCOPE, ["c", "d"]))
 
 
+@pytest.mark.parametrize("others", [[], ["b"]])
+def test_one_analysis_that_broke_is_no_reason_to_publish_nothing(others: list[str]):
+    broken: dict[str, Any] = {**NONE, "faulty": True, "reason": "analysis_MemoryError"}
+    check(COUNTS, count_rows(SCOPE, ["a"], **broken) + count_rows(SCOPE, others))
+    with pytest.raises(AuditError, match="2 of 2 analyses broke"):
+        check(COUNTS, count_rows(SCOPE, ["a", "b"], **broken))
+
+
 def test_all_that_is_wrong_is_told_at_once():
     rows = frame_rows(SCOPE, ["a", "a"], fetched_at=None, source="Town", status="lost")
     with pytest.raises(AuditError, match=r"no fetched_at; .*another source; .*doubled.*; unknown status"):

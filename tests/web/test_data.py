@@ -80,6 +80,14 @@ def test_coverage_of_a_day_without_runs(program: TestClient) -> None:
     assert later["due"] == 0
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_beyond_all_slots_is_refused(program: TestClient, day: str) -> None:
+    assert program.get("api/coverage", params={"source": TFL, "day": day}).status_code == 400
+    for name in ("api/counts", "api/counts.csv"):
+        params = {"source": TFL, "range": "custom", "first": day, "last": day}
+        assert program.get(name, params=params).status_code == 400
+
+
 def test_cameras_lists_names(program: TestClient, filled: Filled) -> None:
     answer = program.get("api/cameras", params={"source": TFL}).json()
     assert [row["camera"] for row in answer["cameras"]] == filled.cameras[TFL]

@@ -2,18 +2,22 @@
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from tests.tables import count_rows
 from tests.web.factory import LAST, PIPELINE, TFL, UO, Filled, fill, opened
 
-from wayside.core.tables import CAMERAS
-from wayside.warehouse.parquet import to_arrow
+from wayside.core.tables import CAMERAS, COUNTS, FRAMES
+from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
 from wayside.warehouse.scope import Scope
 from wayside_airflow.web.app import get_access
 
 CAMERA_LINK = re.compile(r'class="card" href="/wayside/cameras/[^/]+/([^?"]+)')
+BY_DAY = ("cameras?", "coverage?", f"cameras/{TFL}/00001.00001?")
+BEYOND = ("0001-01-01", "9999-12-31")
 
 
 def cards(page: str) -> list[str]:
@@ -108,6 +112,27 @@ def test_counts_says_what_a_count_is(client: TestClient) -> None:
     assert "not traffic volume" in client.get("counts").text
 
 
+@pytest.mark.parametrize("path", ["cameras?day={}", "coverage?day={}", "counts?range=custom&first={0}&last={0}"])
+def test_the_first_and_the_last_day_are_no_error_of_ours(client: TestClient, path: str) -> None:
+    for day in ("1970-01-01", "1970-01-02", "9998-12-30", "9998-12-31"):
+        assert client.get(path.format(day)).status_code in {200, 400}
+
+
+def test_without_a_choice_the_source_that_was_counted_last_is_shown(bare: TestClient, tmp_path: Path) -> None:
+    warehouse = ParquetWarehouse(tmp_path / "warehouse")
+    for name, slot in {"A-none": None, "B-old": LAST.previous, "C-new": LAST, "D-new": LAST}.items():
+        row = {"source": name, "camera": "a", "name": "a"}
+        warehouse.publish(CAMERAS, Scope(name), to_arrow(CAMERAS, [row]))
+        if name in {"A-none", "B-old"}:
+            frame = {"source": name, "camera": "a", "slot": LAST.start, "status": "failed", "fetched_at": LAST.end}
+            warehouse.publish(FRAMES, Scope(name, LAST), to_arrow(FRAMES, [{**frame, "reason": "timeout"}]))
+        if slot:
+            scope = Scope(name, slot, PIPELINE)
+            warehouse.publish(COUNTS, scope, to_arrow(COUNTS, count_rows(scope, ["a"])))
+        chosen = bare.get("/api/cameras").json()["source"]
+        assert chosen == {"D-new": "C-new"}.get(name, name)
+
+
 @pytest.mark.parametrize("path", ["cameras", "counts", "coverage"])
 def test_an_empty_warehouse_says_what_to_do(bare: TestClient, path: str) -> None:
     answer = bare.get(f"/{path}")
@@ -128,6 +153,8 @@ def test_an_empty_warehouse_says_what_to_do(bare: TestClient, path: str) -> None
         ("cameras?pipeline=Unknown", 404),
         ("cameras?pipeline=un%20known", 400),
         ("cameras?time=25:00&day=2026-05-04", 400),
+        *((f"{path}day={day}", 400) for path in BY_DAY for day in BEYOND),
+        *((f"counts?range=custom&{end}={day}", 400) for end in ("first", "last") for day in BEYOND),
         (f"cameras/{TFL}/nobody", 404),
         ("counts?range=custom&first=2026-05-04&last=2026-05-01", 400),
         ("counts?range=custom&first=2020-05-04&last=2026-05-01", 400),

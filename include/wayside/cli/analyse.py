@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from wayside.core.errors import ConfigError
+from wayside.core.errors import ConfigError, WaysideError
 from wayside.core.settings import settings
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES
@@ -81,7 +81,10 @@ def analyse(
     annotate: Path | None = typer.Option(None, file_okay=False, help="Folder for the pictures with the boxes drawn."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object for each picture."),
 ) -> None:
-    """Count what is on pictures, and say why a picture cannot be used."""
+    """Count what is on pictures, and say why a picture cannot be used.
+
+    Exits with 1 if the picture given as --current is not there.
+    """
     from wayside.stills.pipelines import load_pipelines
     from wayside.stills.still import StillPipeline
 
@@ -104,6 +107,8 @@ def analyse(
             typer.echo(json.dumps(result))
     else:
         Console().print(_table([still.place for still in stills], list(results), name))
+    if current and not current.exists():
+        raise WaysideError(f"there is no picture {current}")
 
 
 def _chosen(

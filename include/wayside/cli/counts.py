@@ -6,18 +6,23 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from wayside.cli.sources import START, hinted
 from wayside.core.clock import utc_now
 from wayside.core.errors import ConfigError, WaysideError
 from wayside.core.settings import settings
 from wayside.core.slots import Slot
-from wayside.core.tables import COUNT_CLASSES
+from wayside.core.tables import COUNT_CLASSES, COUNTS
+
+if TYPE_CHECKING:
+    from wayside.warehouse.parquet import ParquetWarehouse
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -28,6 +33,8 @@ WHERE slot >= $since AND slot < $until AND ($camera IS NULL OR camera = $camera)
 ORDER BY source, camera, slot, pipeline
 LIMIT $limit
 """
+_TABLE_ROWS = 1000  # what somebody may still scroll through; files have no such bound
+_DAY = timedelta(days=1)
 
 
 def ingest(
@@ -46,7 +53,8 @@ def ingest(
     work = Ingest(settings())
     when = Slot.parse(slot) if slot else Slot.floor(utc_now())
     loaded = StillPipeline.load(pipeline or work.pipelines.default, work.pipelines, settings())
-    names = source or [name for name, spec in load_sources(settings()).items() if spec.enabled]
+    specs = load_sources(settings())
+    names = source or [name for name, spec in specs.items() if spec.enabled]
     if not names:
         raise ConfigError("no source is enabled: set `enabled: true` in include/config/sources.yaml, or give --source")
     table = Table("source", "slot", "cameras", "fetched", "missing", "failed", "analysed slot", "analysed", "faulty")
@@ -58,8 +66,11 @@ def ingest(
             try:
                 row = asyncio.run(work.run_slot(name, when, loaded, partial(progress.advance, task)))
             except WaysideError as error:
-                failed.append(str(error))
+                failed.append(hinted(str(error), specs.get(name)))
                 continue
+            if row["failed"] and not row["fetched"] and specs[name].allow_loopback:
+                # Its list may be one that it gave earlier, and then nothing raises.
+                console.print(f"nothing of {name} could be fetched; {START}", soft_wrap=True)
             table.add_row(
                 name,
                 str(when),
@@ -79,26 +90,45 @@ def query(
     source: str | None = typer.Option(None, help="Only this source."),
     camera: str | None = typer.Option(None, help="Only this camera."),
     pipeline: str | None = typer.Option(None, help="Only this pipeline."),
-    since: datetime | None = typer.Option(None, help="First moment, UTC; by default 24 hours ago."),
-    until: datetime | None = typer.Option(None, help="First moment no longer wanted, UTC; by default now."),
-    limit: int = typer.Option(1000, min=1, max=1_000_000, help="Rows at most."),
+    since: datetime | None = typer.Option(None, help="First moment, UTC; by default 24 hours before the last."),
+    until: datetime | None = typer.Option(
+        None, help="First moment no longer wanted, UTC; by default the end of the newest slot that is published."
+    ),
+    limit: int | None = typer.Option(
+        None, min=1, max=1_000_000, help=f"Rows at most; by default {_TABLE_ROWS} in a table, all in json and csv."
+    ),
     form: Literal["table", "json", "csv"] = typer.Option("table", "--format", help="How the rows are printed."),
 ) -> None:
     """Print counts, one row for each camera and slot."""
     from wayside.warehouse.parquet import ParquetWarehouse
 
-    last = _utc(until) if until else utc_now()
-    first = _utc(since) if since else last - timedelta(days=1)
-    if last < first:
+    if since and until and _utc(until) < _utc(since):
         raise typer.BadParameter("--since lies after --until")
-    days = [(first + timedelta(days=step)).strftime("%Y%m%d") for step in range((last.date() - first.date()).days + 1)]
-    values = {"since": first, "until": last, "camera": camera, "limit": limit}
     warehouse = ParquetWarehouse(settings().warehouse)
-    with warehouse.connect([source] if source else None, days, [pipeline] if pipeline else None) as database:
+    sources, pipelines = [source] if source else None, [pipeline] if pipeline else None
+    last = _utc(until) if until else _newest_end(warehouse, sources, pipelines)
+    first = _utc(since) if since else last - _DAY
+    last = max(first, last)  # nothing newer may be there
+    if since is None or until is None:
+        typer.echo(f"from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC", err=True)
+    days = [(first + step * _DAY).strftime("%Y%m%d") for step in range((last.date() - first.date()).days + 1)]
+    most = limit or (_TABLE_ROWS if form == "table" else None)
+    # A table asks for one row more than it shows, to know whether it is whole.
+    values = {"since": first, "until": last, "camera": camera, "limit": most + 1 if most and form == "table" else most}
+    with warehouse.connect(sources, days, pipelines) as database:
         answer = database.execute(_QUERY.format(classes=", ".join(COUNT_CLASSES)), values)
         names = [column[0] for column in answer.description or ()]
         rows = answer.fetchall()
-    _print(form, names, rows)
+    _print(form, names, rows[:most])
+    if most and len(rows) > most:
+        typer.echo("more rows: use --limit, or --format csv", err=True)
+
+
+def _newest_end(warehouse: "ParquetWarehouse", sources: list[str] | None, pipelines: list[str] | None) -> datetime:
+    """Return the end of the newest slot that is published; now if there is none."""
+    names = (Path(name) for name in warehouse.files(COUNTS, sources, None, pipelines))
+    newest = max((f"{name.parent.name.removeprefix('day=')}/{name.stem}" for name in names), default=None)
+    return Slot.parse(newest).end if newest else utc_now()
 
 
 def _utc(moment: datetime) -> datetime:
@@ -122,4 +152,8 @@ def _print(form: Literal["table", "json", "csv"], names: list[str], rows: list[t
         table = Table(*names)
         for row in texts:
             table.add_row(*row)
-        Console().print(table if rows else "No counts there yet: run `wayside ingest`, or `make demo`.")
+        Console().print(
+            table
+            if rows
+            else "No counts there yet: run `wayside ingest`, or `make demo`; or widen --since and --until."
+        )

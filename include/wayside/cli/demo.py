@@ -39,6 +39,7 @@ _LONDON_PIPELINES = ("FaultyImageFilterV1_YoloxNano", "FaultyImageFilterV1_Waysi
 _LONDON_CAMERAS = 40
 _SLOW = 0.5  # seconds that the city's slow camera takes; nobody wants to wait longer for each slot
 _LONDON_PATIENCE = 5.0
+_PULL_PATIENCE = 15.0  # seconds, all addresses together
 
 
 def demo(
@@ -150,7 +151,7 @@ def _london_pipeline(work: "Ingest", chosen: Settings, console: Console) -> "Sti
     from wayside.vision.registry import card, pull
 
     try:
-        pull(card("YoloxNano", chosen), chosen)
+        pull(card("YoloxNano", chosen), chosen, patience=_PULL_PATIENCE)
         console.print("Detector for London: YOLOX-nano, pulled and its hash checked")
         return StillPipeline.load(_LONDON_PIPELINES[0], work.pipelines, chosen)
     except WaysideError as error:

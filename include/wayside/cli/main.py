@@ -9,7 +9,7 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from wayside import __version__
-from wayside.cli import analyse, counts, demo, models, sources
+from wayside.cli import analyse, bench, counts, demo, models, sources
 from wayside.core.errors import WaysideError
 
 _HELP = "Pictures taken beside the road become data."
@@ -21,6 +21,7 @@ _commands.command("fetch")(sources.fetch)
 _commands.command("analyse")(analyse.analyse)
 _commands.command("ingest")(counts.ingest)
 _commands.command("demo")(demo.demo)
+_commands.command("bench")(bench.bench)
 
 
 @_commands.callback()
@@ -39,11 +40,18 @@ def version() -> None:
 
 
 def app() -> None:
-    """Run the command line; exit 1 with the error's text when Wayside refuses, 2 on wrong usage."""
+    """Run the command line; exit 1 with one line when Wayside or the system refuses, 2 on wrong usage."""
     try:
         _commands()
-    except WaysideError as error:
+    except (WaysideError, OSError) as error:
         # Text, not markup: a message may hold brackets of its own.
-        said = Text.assemble(("error:", "bold red"), f" {error}")
+        said = Text.assemble(("error:", "bold red"), f" {_told(error)}")
         Console(stderr=True).print(said, highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _told(error: Exception) -> str:
+    """Say what went wrong; of what the system refused, the file first."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__

@@ -30,14 +30,14 @@ class Section:
 
 
 def write_report(work: "Ingest", sections: list[Section], folder: Path) -> Path:
-    """Write the page for `sections` into `folder` and return its path."""
+    """Write the page for `sections` into `folder`, drop the pictures of older ones, and return its path."""
     import jinja2
 
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
     )
-    shown = [
+    shown: list[dict[str, Any]] = [
         {
             "section": section,
             "chart": _chart(work, section),
@@ -49,6 +49,10 @@ def write_report(work: "Ingest", sections: list[Section], folder: Path) -> Path:
     page = folder / "index.html"
     page.write_text(environment.get_template("demo.html").render(sections=shown), encoding="utf-8")
     _write_plotly(folder)
+    used = {picture["file"] for one in shown for picture in one["pictures"]}
+    for path in (folder / "pictures").glob("*.jpg"):
+        if path.relative_to(folder).as_posix() not in used:
+            path.unlink()
     return page
 
 

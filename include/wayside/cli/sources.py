@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from wayside.core.clock import utc_now
+from wayside.core.errors import SourceError
 from wayside.core.settings import Settings, settings
 from wayside.core.slots import Slot
 from wayside.sources import HttpClient, SourceSpec, fetch_slot, load_sources, open_source
@@ -22,6 +23,7 @@ from wayside.store import LocalStore
 
 app = typer.Typer(help="Who offers pictures.", no_args_is_help=True)
 
+START = "start it with `python -m wayside.sources.demo`, or `make up`"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -55,7 +57,7 @@ def check(
     """
     chosen = settings()
     specs = [find_source(chosen, name)] if name else [s for s in load_sources(chosen).values() if s.enabled]
-    reports = [asyncio.run(check_source(spec, chosen)) for spec in specs]
+    reports = [_checked(spec, chosen) for spec in specs]
     if as_json:
         typer.echo(json.dumps([{**dataclasses.asdict(report), "ok": report.ok} for report in reports], indent=2))
     else:
@@ -80,12 +82,29 @@ def fetch(
     """
     chosen = settings()
     when = Slot.parse(slot) if slot else Slot.floor(utc_now())
-    rows = asyncio.run(_fetch(find_source(chosen, source), when, limit, chosen))
+    spec = find_source(chosen, source)
+    try:
+        rows = asyncio.run(_fetch(spec, when, limit, chosen))
+    except SourceError as error:
+        raise SourceError(hinted(str(error), spec)) from error
     if as_json:
         typer.echo(json.dumps(rows, default=str, indent=2))
     else:
         _print_rows(Console(), f"{source} {when}", rows)
     raise typer.Exit(0 if any(row["status"] == "ok" for row in rows) else 1)
+
+
+def hinted(error: str, spec: SourceSpec | None) -> str:
+    """Add to what a source's failure says how to start the demo city, if it lies on this machine and nobody listens."""
+    if spec is None or not spec.allow_loopback or "cannot be reached" not in error:
+        return error
+    return f"{error}; {START}"
+
+
+def _checked(spec: SourceSpec, chosen: Settings) -> Report:
+    report = asyncio.run(check_source(spec, chosen))
+    report.error = report.error and hinted(report.error, spec)
+    return report
 
 
 async def _fetch(spec: SourceSpec, slot: Slot, limit: int | None, chosen: Settings) -> list[Row]:

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     fetch_connect_timeout: PositiveFloat = Field(5.0, description="seconds to connect")
     fetch_attempts: PositiveInt = Field(3, description="tries for one picture when the failure may pass")
     fetch_backoff: PositiveFloat = Field(0.5, description="mean wait before the second try, in seconds; doubles after")
+    fetch_deadline: PositiveFloat = Field(
+        240.0,
+        description="seconds for all pictures of one task, less than Airflow gives it; what is late is a `timeout`",
+    )
     fetch_redirects: int = Field(3, ge=0, description="redirects followed, each checked again")
     shard_cameras: PositiveInt = Field(250, description="cameras in one task")
 

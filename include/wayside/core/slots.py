@@ -13,6 +13,8 @@ from wayside.core.errors import ConfigError
 
 SLOT_LENGTH = timedelta(minutes=10)
 SLOTS_PER_DAY = 144
+CLOCK_SKEW = timedelta(minutes=1)
+"""How long before its start a slot may be fetched: what clocks differ by, and no more, since pictures stay."""
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 _EPOCH = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 # `strptime` and `fromisoformat` alone would read 2020511T50Z as well, and digits of any script.

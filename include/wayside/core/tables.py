@@ -149,7 +149,7 @@ RUNS: Final = Table(
         _SOURCE,
         _SLOT,
         _PIPELINE,
-        ("cameras", pa.int32(), False, "cameras that the source lists"),
+        ("cameras", pa.int32(), False, "cameras with a frame at this slot"),
         ("fetched", pa.int32(), False, "frames with status ok"),
         ("missing", pa.int32(), False, "frames with status missing"),
         ("failed", pa.int32(), False, "frames with status failed"),

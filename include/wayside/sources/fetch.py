@@ -47,7 +47,8 @@ async def fetch_slot(
         cameras: the cameras to fetch, each once; a shard of the source's, or all.
         slot: the slot that the pictures are for.
         store: where the pictures are kept. A picture that is there already is not fetched again.
-        settings: limits on bytes, pixels, time, tries and concurrency.
+        settings: limits on bytes, pixels, time, tries and concurrency. A camera that is not done when
+            `fetch_deadline` seconds have passed since the call is a `timeout`; what is stored stays.
         clock: tells the time.
         http: an open client of the same source to share; by default one is opened for this call.
         progress: called with each row as it comes, in the event loop's thread.
@@ -119,13 +120,20 @@ class _Shard:
         self.settings = settings
         self.clock = clock
         self.http = http
+        self.deadline = asyncio.get_running_loop().time() + settings.fetch_deadline
         self.complaints: Counter[Reason] = Counter()
         self.examples: dict[Reason, str] = {}
 
     async def ask(self, cameras: Sequence[Camera]) -> list[Offer]:
-        """Ask the source what it offers; if it cannot answer, that is the reason in each row."""
+        """Ask the source what it offers; if it cannot answer, or not in time, that is the reason in each row."""
         try:
-            return await self.source.offers(self.http, cameras, self.slot, self.clock())
+            async with asyncio.timeout_at(self.deadline) as limit:
+                return await self.source.offers(self.http, cameras, self.slot, self.clock())
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            log.warning("%s %s: %s", self.spec.id, self.slot, self._late("the source did not say what it offers"))
+            return nothing(cameras, Reason.TIMEOUT)
         except SourceError as error:
             log.warning("%s %s: %s", self.spec.id, self.slot, error)
             return nothing(cameras, Reason.SOURCE_ERROR)
@@ -162,8 +170,7 @@ class _Shard:
         if offer.url is None:
             return self._row(camera, offer.reason or Reason.NO_PICTURE)
         try:
-            async with self.http.lane(offer.url):
-                return await self._take(camera, offer, offer.url, known)
+            return await self._take_in_time(camera, offer, offer.url, known)
         except FetchError as error:
             self.complaints[error.reason] += 1
             self.examples.setdefault(error.reason, str(error))
@@ -179,6 +186,16 @@ class _Shard:
             return None, None
         known = Known(before.meta.etag, before.meta.last_modified)
         return None, known if known != Known() else None
+
+    async def _take_in_time(self, camera: Camera, offer: Offer, url: str, known: Known | None) -> Row:
+        """Wait for a lane and take the picture, unless the deadline of the whole call comes first."""
+        try:
+            async with asyncio.timeout_at(self.deadline) as limit, self.http.lane(url):
+                return await self._take(camera, offer, url, known)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise FetchError(Reason.TIMEOUT, self._late(f"{url} was not done")) from error
 
     async def _take(self, camera: Camera, offer: Offer, url: str, known: Known | None) -> Row:
         """Download and keep one picture."""
@@ -281,6 +298,9 @@ class _Shard:
 
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC)
+
+    def _late(self, what: str) -> str:
+        return f"{what} within the {self.settings.fetch_deadline:g} s that all cameras share (fetch_deadline)"
 
     def _report(self) -> None:
         """Log each complaint once, with how often it came and one example."""

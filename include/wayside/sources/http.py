@@ -37,6 +37,8 @@ _CHUNK: Final = 2**16
 _NAMES_KEPT: Final = 60
 _AGENT: Final = f"wayside/{__version__} (pictures taken beside the road; 1 request per camera and 10 min)"
 _REFUSED: Final = frozenset({Reason.REFUSED_URL, Reason.REFUSED_HOST, Reason.REFUSED_ADDRESS})
+_SILENT: Final = frozenset({Reason.TIMEOUT, Reason.CONNECTION})
+_FEWEST_SILENCES: Final = 8  # a few dead cameras beside each other do not make a dead host
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class Answer:
 
 class HttpClient:
     """A guarded HTTP session for one source. Use it as an async context manager, in one event loop.
+
+    A host that stays silent is given up: once so many addresses in a row timed out or could not be connected to, and
+    nothing came in between, its other addresses fail at once for as long as the client is open. Else each would cost
+    the whole time limit.
 
     Args:
         spec: the source; its hosts, networks, headers and concurrency apply to every request.
@@ -81,6 +87,7 @@ class HttpClient:
         self._hosts: defaultdict[str | None, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(per_host))
         self._patience = 2 * per_host
         self._troubles: Counter[str | None] = Counter()
+        self._silences: defaultdict[str | None, list[Reason]] = defaultdict(list)
 
     async def __aenter__(self) -> Self:
         """Open the session."""
@@ -153,7 +160,14 @@ class HttpClient:
             wait=self._pause,
             reraise=True,
         )
-        return await tries(self._try, url, host, limit, headers)
+        self._check_alive(url, host)
+        try:
+            answer: Answer = await tries(self._try, url, host, limit, headers)
+        except FetchError as error:
+            if error.reason in _SILENT:
+                self._silences[host].append(error.reason)
+            raise
+        return answer
 
     async def get_json(self, url: str) -> object:
         """Fetch a JSON answer of a source's API, in a lane of its own.
@@ -171,6 +185,12 @@ class HttpClient:
             raise kind(f"source {self._spec.id} did not answer: {error}") from error
         except (ValueError, RecursionError) as error:
             raise SourceError(f"source {self._spec.id}: {url} does not answer JSON: {error}") from error
+
+    def _check_alive(self, url: str, host: str | None) -> None:
+        """Raise what the host's last address ended in, if the host has been given up."""
+        silences = self._silences[host]
+        if len(silences) >= max(self._patience, _FEWEST_SILENCES):
+            raise FetchError(silences[-1], f"{url} is not asked: {host} was silent {len(silences)} times in a row")
 
     def _is_enough(self, state: RetryCallState, host: str | None) -> bool:
         """Tell whether to stop trying: out of attempts, or a host that lately has been in trouble with everybody."""
@@ -191,11 +211,13 @@ class HttpClient:
                 answer = await self._follow(_parsed(url), limit, headers)
         except FetchError as error:
             self._troubles[host] = self._troubles[host] + 1 if error.passing else 0
+            self._silences[host].clear()
             raise
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             self._troubles[host] += 1
             raise _translated(url, error, self.settings.fetch_timeout) from error
         self._troubles[host] = 0
+        self._silences[host].clear()
         return answer
 
     async def _follow(self, url: URL, limit: int, headers: dict[str, str]) -> Answer:

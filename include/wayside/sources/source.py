@@ -1,8 +1,8 @@
 """The two nouns and the one interface of every source: cameras, offers, and who answers for them.
 
 A source only *says* what it offers; the fetcher decides what is taken. Live sources show the present alone, so they
-offer a picture only for the slot whose window holds the present: from ten minutes before its start (a run may be
-early, and the picture is then the one that the slot is about) to ten minutes after it.
+offer a picture only for the slot that holds the present. Of the slot to come they offer one in the last minute before
+its start, since clocks differ; no earlier, since a picture that is stored stays for good.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Protocol
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from wayside.core.ids import camera_id, source_id
-from wayside.core.slots import SLOT_LENGTH, Slot
+from wayside.core.slots import CLOCK_SKEW, Slot
 from wayside.sources.http import Answer, HttpClient
 from wayside.sources.reasons import Reason
 from wayside.sources.spec import SourceSpec
@@ -103,7 +103,7 @@ class WebSource:
 
 def is_present(slot: Slot, now: datetime) -> bool:
     """Tell whether a picture taken `now` may stand for `slot`."""
-    return slot.start - SLOT_LENGTH <= now < slot.end
+    return slot.start - CLOCK_SKEW <= now < slot.end
 
 
 def offer_of(camera: Camera) -> Offer:

@@ -1,13 +1,15 @@
 """The stages of one slot: plan, fetch, analyse, publish. Each is a task in Airflow and a call on the command line.
 
-Slot S is fetched; slot S-1, whose neighbours on both sides are then known, is analysed. Every stage can be killed and
-run again, or run twice at once: pictures are created once, parts are staged under names that depend on the plan
-alone, and publishing replaces a scope in one step.
+Slot S is fetched; slot S-1, whose neighbours on both sides are then known, is analysed. A slot that comes late, as when
+slots are run backwards, has itself and the next one analysed as well, so that the order of runs changes no count.
+
+Every stage can be killed and run again, or run twice at once: pictures are created once, parts are staged under names
+that depend on the slot and the plan alone, and publishing replaces a scope in one step.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -127,7 +129,8 @@ class Ingest:
         """Publish the frames of a slot, once all its shards are fetched; return the number of rows.
 
         A row that says less than is known is replaced: by the picture that another run stored meanwhile, or by the
-        published row of a picture that has expired since, or of a slot that is over.
+        published row of a picture that has expired since, or of a slot that is over. Published rows of cameras that
+        the plan does not have, since they left the source's list or the plan has a limit, stay.
         """
         first = shards[0]
         scope = Scope(first.source, first.when)
@@ -140,7 +143,9 @@ class Ingest:
         lacking = [camera for camera in planned if rows[camera.id]["status"] != "ok"]
         rows |= {row["camera"]: row for row in await self._stored(first, lacking)}
         known = self.warehouse.read(FRAMES, scope).to_pylist()
-        rows |= {row["camera"]: row for row in known if _says_less(rows.get(row["camera"], row), row)}
+        rows |= {
+            row["camera"]: row for row in known if row["camera"] not in rows or _says_less(rows[row["camera"]], row)
+        }
         return self.warehouse.publish(FRAMES, scope, to_arrow(FRAMES, list(rows.values())))
 
     async def _stored(self, shard: Shard, cameras: Sequence[Camera]) -> list[Row]:
@@ -158,28 +163,58 @@ class Ingest:
     def _analysed(self, shard: Shard) -> Slot:
         return shard.when.shift(-self.lag)
 
+    def due(self, shard: Shard, pipeline: str) -> list[Slot]:
+        """Return the slots that the run of a shard analyses, as far as their frames are published.
+
+        That is the slot before; and, in a run that comes late, each slot whose own analysis may have lacked this one:
+        the shard's own, and the next, which was then analysed without the picture before it.
+        """
+        slots = [self._analysed(shard)]
+        if self.lag == 1 and self._comes_late(shard, pipeline):
+            own = shard.when
+            slots += [slot for slot in (own, own.next) if self._has_frames(shard, slot.next)]
+        return [slot for slot in slots if self._has_frames(shard, slot)]
+
+    def _comes_late(self, shard: Shard, pipeline: str) -> bool:
+        """Tell whether later slots may have been analysed before the frames of this one were published.
+
+        The row in `runs` is published last, so a run that was killed is late as before. A slot that another pipeline
+        has been through is there for all: it is late only where the next one came first with this pipeline.
+        """
+        slot = shard.when
+        if self.warehouse.published(RUNS, Scope(shard.source, slot, pipeline)):
+            return False
+        new = slot not in self.warehouse.slots(RUNS, shard.source, days=[slot.day])
+        return new or self.warehouse.published(RUNS, Scope(shard.source, slot.next, pipeline))
+
+    def _has_frames(self, shard: Shard, slot: Slot) -> bool:
+        return self.warehouse.published(FRAMES, Scope(shard.source, slot))
+
     def on_their_way(self, shard: Shard) -> list[Slot]:
         """Return the earlier slots that the analysis of a shard looks at and that another run is fetching right now.
 
         Runs of neighbouring slots may go on side by side, in a back-fill say; whoever analyses does well to wait.
         """
         slot = self._analysed(shard)
-        return [
-            when for when in (slot.previous, slot) if when != shard.when and self._being_fetched(shard.source, when)
-        ]
+        return [when for when in (slot.previous, slot) if when != shard.when and self._being_fetched(shard, when)]
 
-    def _being_fetched(self, source: str, slot: Slot) -> bool:
-        if self.warehouse.published(FRAMES, Scope(source, slot)):
+    def _being_fetched(self, shard: Shard, slot: Slot) -> bool:
+        if self._has_frames(shard, slot):
             return False
-        planned = self.warehouse.planned(f"{source}-{slot}-")
+        planned = self.warehouse.planned(f"{shard.source}-{slot}-")
         return planned is not None and self.clock() - planned < _FETCH_PATIENCE
 
-    def analyse(self, shard: Shard, pipeline: StillPipeline, progress: Progress | None = None) -> dict[str, int]:
-        """Analyse a shard of the slot that is due, and stage its rows; return how many ended in each outcome.
+    def analyse(self, shard: Shard, pipeline: StillPipeline, progress: Progress | None = None) -> list[Slot]:
+        """Analyse a shard of every slot that is due, and stage its rows; return those slots.
 
-        The cameras are those that the frames of that slot name; nothing is staged where there are none.
+        The cameras are those that the frames of a slot name; nothing is staged for a slot without frames.
         """
-        slot = self._analysed(shard)
+        slots = self.due(shard, pipeline.name)
+        for slot in slots:
+            self._analyse_slot(shard, slot, pipeline, progress)
+        return slots
+
+    def _analyse_slot(self, shard: Shard, slot: Slot, pipeline: StillPipeline, progress: Progress | None) -> None:
         scope = Scope(shard.source, slot, pipeline.name)
         frames = self.warehouse.read(FRAMES, Scope(shard.source, slot)).sort_by("camera").to_pylist()
         counts: list[Row] = []
@@ -189,11 +224,10 @@ class Ingest:
             detections += detection_rows(shard.source, camera, slot, pipeline, analysis)
             if progress:
                 progress(1)
-        self.warehouse.stage(COUNTS, scope, shard.plan, shard.part, counts)
-        self.warehouse.stage(DETECTIONS, scope, shard.plan, shard.part, detections)
-        return dict(
-            Counter("faulty" if row["faulty"] else "missing" if row["missing"] else "counted" for row in counts)
-        )
+        self.warehouse.stage(COUNTS, scope, _run_name(shard), shard.part, counts)
+        self.warehouse.stage(DETECTIONS, scope, _run_name(shard), shard.part, detections)
+        outcomes = Counter("faulty" if row["faulty"] else "missing" if row["missing"] else "counted" for row in counts)
+        log.info("%s at %s with %s: %s", shard.label, slot, pipeline.name, dict(outcomes))
 
     def _analyses(self, frames: Sequence[Row], slot: Slot, pipeline: StillPipeline) -> Iterator[tuple[str, Analysis]]:
         def work(frame: Row) -> Analysis:
@@ -210,26 +244,45 @@ class Ingest:
         stored = self.store.read(picture_key(frame["source"], slot, frame["camera"]))
         return stored.data if stored else None
 
-    def publish_counts(self, shards: Sequence[Shard], pipeline: str) -> Row:
-        """Publish counts and detections of the slot that is due; return the summary of the run.
+    def agreed(self, shards: Sequence[Shard], staged: Iterable[Iterable[Slot]]) -> list[Slot]:
+        """Return the slots that a run publishes, from those that each of its shards staged: the ones all have.
 
-        What was published of a picture that has expired since stays as it is.
+        Where the slot before the run's own came during the analysis, the own slot was analysed without it and is left
+        out: the run of the slot before is late then, and publishes both.
+        """
+        own = shards[0].when
+        slots = set.intersection(*map(set, staged))
+        if self.lag == 1 and own.previous not in slots and self._has_frames(shards[0], own.previous):
+            slots.discard(own)
+        return sorted(slots)
+
+    def publish_counts(self, shards: Sequence[Shard], pipeline: str, slots: Sequence[Slot] | None = None) -> Row:
+        """Publish counts and detections of `slots`; return the summary of the run.
+
+        Without `slots` it is the one that every run analyses, and the summary is about that one in any case.
         """
         first = shards[0]
-        scope = Scope(first.source, self._analysed(first), pipeline)
-        counts = self.warehouse.staged(COUNTS, scope, first.plan, first.parts)
-        detections = self.warehouse.staged(DETECTIONS, scope, first.plan, first.parts)
+        analysed = self._analysed(first)
+        if slots is None:
+            slots = [analysed] if self._has_frames(first, analysed) else []
+        published = {slot: self._publish_slot(first, Scope(first.source, slot, pipeline)) for slot in slots}
+        nothing = COUNTS.schema.empty_table(), DETECTIONS.schema.empty_table()
+        return self._publish_run(first, pipeline, *published.get(analysed, nothing))
+
+    def _publish_slot(self, shard: Shard, scope: Scope) -> tuple[pa.Table, pa.Table]:
+        """Publish and return counts and detections; those of a picture that has expired since stay as they are."""
+        counts = self.warehouse.staged(COUNTS, scope, _run_name(shard), shard.parts)
+        detections = self.warehouse.staged(DETECTIONS, scope, _run_name(shard), shard.parts)
         if expired := self._counted_before(scope, counts):
             counts = self._keep(COUNTS, scope, counts, expired)
             detections = self._keep(DETECTIONS, scope, detections, expired)
-        frames = self.warehouse.read(FRAMES, Scope(first.source, self._analysed(first))).num_rows
+        frames = self.warehouse.read(FRAMES, Scope(shard.source, scope.slot)).num_rows
         if counts.num_rows != frames:
             raise AuditError(f"counts of {scope} are not published: {counts.num_rows} rows for {frames} frames")
-        if frames:
-            audit_together(scope, counts, detections)
-            self.warehouse.publish(DETECTIONS, scope, detections)
-            self.warehouse.publish(COUNTS, scope, counts)
-        return self._publish_run(first, pipeline, counts, detections)
+        audit_together(scope, counts, detections)
+        self.warehouse.publish(DETECTIONS, scope, detections)
+        self.warehouse.publish(COUNTS, scope, counts)
+        return counts, detections
 
     def _counted_before(self, scope: Scope, counts: pa.Table) -> set[str]:
         """Return the cameras whose picture has expired and whose counts are published."""
@@ -243,7 +296,7 @@ class Ingest:
         return pa.concat_tables([mine, known.filter(pc.is_in(known["camera"], theirs))])
 
     def _publish_run(self, shard: Shard, pipeline: str, counts: pa.Table, detections: pa.Table) -> Row:
-        """Publish and return the run's summary."""
+        """Return the run's summary; publish it if the run has frames: without, the slot is still to come."""
         frames = Counter(self.warehouse.read(FRAMES, Scope(shard.source, shard.when))["status"].to_pylist())
         unusable = pc.or_(counts["faulty"], counts["missing"])
         hashes = [value for value in counts["model_sha256"].unique().to_pylist() if value]
@@ -261,7 +314,8 @@ class Ingest:
             "detections": pc.sum(pc.invert(detections["static"])).as_py() or 0,
             "model_sha256": hashes[0] if hashes else None,
         }
-        self.warehouse.publish(RUNS, Scope(shard.source, shard.when, pipeline), to_arrow(RUNS, [row]))
+        if frames:
+            self.warehouse.publish(RUNS, Scope(shard.source, shard.when, pipeline), to_arrow(RUNS, [row]))
         return row
 
     # All of it, in one process
@@ -276,7 +330,7 @@ class Ingest:
     ) -> Row:
         """Plan, fetch, analyse and publish one slot of one source; return the run's summary.
 
-        `progress` is called with the number of cameras done, each camera counting twice: fetched and analysed.
+        `progress` is called with the number of cameras done, each counting once for every slot fetched or analysed.
         """
         shards = await self.plan(name, slot, limit)
         if not shards:
@@ -284,13 +338,17 @@ class Ingest:
         for shard in shards:
             await self.fetch(shard, progress)
         await self.publish_frames(shards)
-        for shard in shards:
-            self.analyse(shard, pipeline, progress)
-        return self.publish_counts(shards, pipeline.name)
+        staged = [self.analyse(shard, pipeline, progress) for shard in shards]
+        return self.publish_counts(shards, pipeline.name, self.agreed(shards, staged))
 
 
 def _plan_name(shard: Shard) -> str:
     return f"{shard.source}-{shard.slot}-{shard.plan}"
+
+
+def _run_name(shard: Shard) -> str:
+    """Name the parts of an analysis: two runs may analyse one slot, and their parts must never be joined."""
+    return f"{shard.slot}-{shard.plan}"
 
 
 def _says_less(row: Row, known: Row) -> bool:

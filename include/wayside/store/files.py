@@ -40,5 +40,8 @@ def written(path: Path, data: bytes) -> Iterator[Path]:
 def refused(error: OSError, path: Path) -> StoreError:
     """Say in our words what the disk refused."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StoreFullError(f"no space left to write {path}: free some, or lower the retention")
+        return StoreFullError(
+            f"no space left to write {path}: free some, say by deleting folders of old days by hand, "
+            "pictures/<source>/<YYYYMMDD> in the state folder"
+        )
     return StoreError(f"cannot write or read {path}: {error.strerror}")

@@ -94,6 +94,7 @@ def pull(
     *,
     progress: Progress | None = None,
     download: Download = download_https,
+    patience: float | None = None,
 ) -> Path:
     """Fetch the weights of a card into the state folder, check them and put them in place in one step.
 
@@ -102,6 +103,8 @@ def pull(
         settings: where the state folder is, and which licences are allowed.
         progress: called with (bytes so far, bytes in all or None) as the file comes.
         download: how an address is fetched.
+        patience: seconds after which it is given up if nothing has come, the addresses sharing them evenly; by
+            default `download` decides how long each is waited for.
 
     Returns:
         Where the file lies. One that is already there and right is not fetched again.
@@ -123,7 +126,7 @@ def pull(
     handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{model.file}.")
     os.close(handle)
     try:
-        _fetch(model, Path(partial), progress, download)
+        _fetch(model, Path(partial), progress or _silent, download, patience)
         data = Path(partial).read_bytes()
         actual = _check_hash(model, data, expected or hashlib.sha256(data).hexdigest(), "what was pulled")
         check_onnx(data, f"what was pulled for {model.name}")
@@ -136,14 +139,15 @@ def pull(
     return target
 
 
-def _fetch(model: ModelCard, target: Path, progress: Progress | None, download: Download) -> None:
-    """Try the addresses of a card in order; keep what the last failure said."""
+def _fetch(model: ModelCard, target: Path, progress: Progress, download: Download, patience: float | None) -> None:
+    """Try the addresses of a card in order; keep what each failure said."""
+    share = {} if patience is None else {"patience": patience / len(model.urls)}
     limit = model.size_bytes if model.sha256 and model.size_bytes else MAX_MODEL_BYTES
     failures = []
     for url in model.urls:
         try:
             with target.open("wb") as sink:
-                download(url, sink, limit=limit, progress=progress or _silent)
+                download(url, sink, limit=limit, progress=progress, **share)
         except TransientError as error:
             failures.append(str(error))
         else:

@@ -105,7 +105,7 @@ def _load_auto(model: bytes, name: str) -> ort.InferenceSession:
     if _CUDA in ort.get_available_providers() and gpu_present():
         try:
             return _load(model, "cuda", name)
-        except ProviderError as error:
+        except ModelError as error:  # also a driver that is too old, or a GPU whose memory others have taken
             _log.warning("a GPU is there but is not used: %s", error)
     return _load(model, "cpu", name)
 

@@ -161,10 +161,12 @@ class ParquetWarehouse:
                 connection.register(table.name, table.schema.empty_table())
         return connection
 
-    def slots(self, table: Table, source: str, pipeline: str | None = None) -> list[Slot]:
-        """Return the slots of a source that are published, oldest first."""
+    def slots(
+        self, table: Table, source: str, pipeline: str | None = None, days: Sequence[str] | None = None
+    ) -> list[Slot]:
+        """Return the slots of a source that are published, oldest first; with several pipelines some are doubled."""
         pipelines = None if pipeline is None else [pipeline]
-        paths = (Path(name) for name in self.files(table, [source], None, pipelines))
+        paths = (Path(name) for name in self.files(table, [source], days, pipelines))
         return sorted(Slot.parse(f"{path.parent.name.removeprefix('day=')}/{path.stem}") for path in paths)
 
     def _plan(self, name: str) -> Path:

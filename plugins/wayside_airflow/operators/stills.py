@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from wayside.core.clock import utc_now
 from wayside.core.errors import AuditError, ConfigError
+from wayside.core.slots import Slot
 from wayside_airflow.assets import COUNTS
 from wayside_airflow.links import ShardLink, SourceLink
 from wayside_airflow.slots import slot_of_run
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 WAIT = timedelta(seconds=15)
 #: A shard as tasks hand it on: the fields of `wayside.stills.plan.Shard`.
 ShardFields = Mapping[str, Any]
+#: What a task hands on about what it did: `source`, mostly `part`, and what else there is to say.
+Output = Mapping[str, Any]
 
 
 class ListSourcesOperator(BaseOperator):
@@ -127,12 +130,12 @@ class FetchShardOperator(BaseOperator):
         super().__init__(**kwargs)
         self.shard = shard
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Return how many cameras ended in each status."""
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return which shard it was, and how many cameras ended in each status."""
         shard = _shard(self.shard)
         outcome = asyncio.run(_ingest().fetch(shard))
         self.log.info("%s at %s: %s", shard.label, shard.slot, outcome)
-        return outcome
+        return {"source": shard.source, "part": shard.part, **outcome}
 
     def shown(self) -> dict[str, str | int]:
         """Return the query of the page that shows the shard."""
@@ -145,19 +148,22 @@ class PublishFramesOperator(BaseOperator):
     Args:
         source: name of the source. (templated)
         shards: the shards of all sources. (templated)
+        fetched: what the tasks that fetch returned in this run; the ones that failed are absent. (templated)
     """
 
-    template_fields: Sequence[str] = ("source", "shards")
+    template_fields: Sequence[str] = ("source", "shards", "fetched")
     operator_extra_links = (SourceLink(),)
 
-    def __init__(self, *, source: str, shards: Sequence[ShardFields], **kwargs: Any) -> None:
+    def __init__(self, *, source: str, shards: Sequence[ShardFields], fetched: Sequence[Output], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.source = source
         self.shards = shards
+        self.fetched = fetched
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the source and the number of rows."""
         shards = _shards_of(self.source, self.shards)
+        _outputs_of(shards, self.fetched, "fetched")
         rows = asyncio.run(_ingest().publish_frames(shards))
         self.log.info("%s at %s: %d frames published", self.source, shards[0].slot, rows)
         return {"source": self.source, "slot": shards[0].slot, "rows": rows}
@@ -169,6 +175,8 @@ class PublishFramesOperator(BaseOperator):
 
 class AnalyseShardOperator(BaseOperator):
     """Analyse one shard of the slot before the shard's own, whose neighbours on both sides are now there.
+
+    In a run that comes late, the shard's own slot and the next are analysed too, as far as their frames are there.
 
     Args:
         shard: the shard. (templated)
@@ -183,8 +191,8 @@ class AnalyseShardOperator(BaseOperator):
         self.shard = shard
         self.pipeline = pipeline
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Return how many cameras ended in each outcome."""
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return which shard it was, and the slots of which it was analysed."""
         from wayside.stills.still import StillPipeline
 
         ingest, shard = _ingest(), _shard(self.shard)
@@ -192,9 +200,8 @@ class AnalyseShardOperator(BaseOperator):
         if slots := ingest.on_their_way(shard):
             self.log.info("%s waits for %s, which other runs are fetching", shard.label, ", ".join(map(str, slots)))
             raise AirflowRescheduleException(utc_now() + WAIT)  # type: ignore[no-untyped-call]
-        outcome = ingest.analyse(shard, StillPipeline.load(name, ingest.pipelines, ingest.settings))
-        self.log.info("%s at %s with %s: %s", shard.label, shard.when.previous, name, outcome)
-        return outcome
+        slots = ingest.analyse(shard, StillPipeline.load(name, ingest.pipelines, ingest.settings))
+        return {"source": shard.source, "part": shard.part, "slots": [str(slot) for slot in slots]}
 
     def shown(self) -> dict[str, str | int]:
         """Return the query of the page that shows the shard at the slot that was analysed."""
@@ -210,10 +217,11 @@ class PublishCountsOperator(BaseOperator):
         source: name of the source. (templated)
         shards: the shards of all sources. (templated)
         frames: what the tasks that publish frames returned; the ones that failed are absent. (templated)
+        analysed: what the tasks that analyse returned in this run; the ones that failed are absent. (templated)
         pipeline: id of the pipeline; the default one if empty. (templated)
     """
 
-    template_fields: Sequence[str] = ("source", "shards", "frames", "pipeline")
+    template_fields: Sequence[str] = ("source", "shards", "frames", "analysed", "pipeline")
     operator_extra_links = (SourceLink(),)
 
     def __init__(
@@ -221,7 +229,8 @@ class PublishCountsOperator(BaseOperator):
         *,
         source: str,
         shards: Sequence[ShardFields],
-        frames: Sequence[Mapping[str, Any]],
+        frames: Sequence[Output],
+        analysed: Sequence[Output],
         pipeline: str = "",
         **kwargs: Any,
     ) -> None:
@@ -229,19 +238,23 @@ class PublishCountsOperator(BaseOperator):
         self.source = source
         self.shards = shards
         self.frames = frames
+        self.analysed = analysed
         self.pipeline = pipeline
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary of the run: how many cameras, pictures and objects there were."""
         ingest, shards = _ingest(), _shards_of(self.source, self.shards)
         name = _pipeline_name(ingest.settings, self.pipeline)
-        row = ingest.publish_counts(shards, name)
+        outputs = _outputs_of(shards, self.analysed, "analysed")
+        slots = ingest.agreed(shards, [map(Slot.parse, output["slots"]) for output in outputs])
+        row = ingest.publish_counts(shards, name, slots)
         summary = {**row, "slot": shards[0].slot, "analysed_slot": str(shards[0].when.previous)}
         self.log.info(
             "%(source)s %(slot)s: %(fetched)d of %(cameras)d cameras fetched; "
             "%(analysed_slot)s: %(analysed)d pictures counted, %(faulty)d faulty, %(detections)d objects",
             summary,
         )
+        self.log.info("%s: counts published of %s", self.source, ", ".join(map(str, slots)) or "no slot")
         # Counts are about the slot before, and stand whatever became of this one; the run itself still has to fail.
         if self.source not in {frames["source"] for frames in self.frames[:]}:
             raise AuditError(f"frames of {self.source} {shards[0].slot} were not published: see that task's log")
@@ -250,6 +263,7 @@ class PublishCountsOperator(BaseOperator):
             "slot": summary["analysed_slot"],
             "pipeline": name,
             "rows": row["analysed"],
+            "slots": [str(slot) for slot in slots],
         }
         return summary
 
@@ -285,6 +299,20 @@ def _shards_of(source: str, shards: Sequence[ShardFields] | None) -> list[Shard]
     if not found:
         raise AuditError(f"source {source} was not planned in this run: see the log of its planning task")
     return found
+
+
+def _outputs_of(shards: Sequence[Shard], outputs: Sequence[Output], done: str) -> list[Output]:
+    """Return what the tasks of these shards returned in this run.
+
+    A staged part is no proof: an earlier run of the same slot and plan leaves one too, and a task that failed since
+    must not be hidden by it.
+    """
+    # A slice is read in one request; iterating asks once more than there are outputs, and logs an error.
+    mine = {output["part"]: output for output in outputs[:] if output["source"] == shards[0].source}
+    lacking = [shard.label for shard in shards if shard.part not in mine]
+    if lacking:
+        raise AuditError(f"not {done} in this run: {', '.join(lacking)}; see the logs of those tasks")
+    return [mine[shard.part] for shard in shards]
 
 
 def _shown(shard: ShardFields, slot: str) -> dict[str, str | int]:

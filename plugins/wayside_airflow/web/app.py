@@ -59,8 +59,8 @@ def _explain(request: Request, error: Exception) -> Response:
     status, text = _status(error)
     headers = getattr(error, "headers", None)
     wants_page = "text/html" in request.headers.get("accept", "")
-    path = Path(request.url.path)
-    if status in {401, 403} or not wants_page or path.suffix or "api" in path.parts:
+    files = {"api", "pictures", "static"} & set(Path(request.url.path).parts)
+    if status in {401, 403} or not wants_page or files:
         return JSONResponse({"detail": text}, status, headers)
     return render(request, "error.html", {"status": status, "text": text}, status=status)
 

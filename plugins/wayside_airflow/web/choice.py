@@ -12,7 +12,7 @@ from fastapi import Depends, HTTPException
 from wayside.core.clock import utc_now
 from wayside.core.errors import ConfigError
 from wayside.core.ids import pipeline_id, source_id
-from wayside.core.slots import SLOTS_PER_DAY, Slot
+from wayside.core.slots import FIRST_YEAR, LAST_YEAR, SLOTS_PER_DAY, Slot
 from wayside_airflow.web import queries
 from wayside_airflow.web.context import Warehouse
 from wayside_airflow.web.queries import Lens
@@ -48,12 +48,12 @@ class Choice:
 
 
 def choose(warehouse: Warehouse, source: str | None = None, pipeline: str | None = None) -> Choice:
-    """Read source and pipeline from the query string; empty means the first source and the newest pipeline."""
+    """Read source and pipeline from the query string; empty means the source and pipeline counted last."""
     credit_of = {row["source"]: row["attribution"] for row in queries.sources(warehouse)}
     listed = tuple(credit_of)
     if source and source_id(source) not in listed:
         raise HTTPException(404, f"no source is called {source}")
-    chosen = source or (listed[0] if listed else None)
+    chosen = source or _counted_last(warehouse, listed)
     if chosen is None:
         return Choice(listed, None, (), None)
     found = queries.newest(warehouse, chosen, utc_now().date(), pipeline_id(pipeline) if pipeline else None)
@@ -63,6 +63,13 @@ def choose(warehouse: Warehouse, source: str | None = None, pipeline: str | None
     offered = dict.fromkeys((*(others.pipelines if others else ()), *(found.pipelines if found else ())))
     lens = Lens(chosen, pipeline or (found.pipelines[0] if found and found.pipelines else None))
     return Choice(listed, lens, tuple(offered), found.slot if found else None, credit_of[chosen])
+
+
+def _counted_last(warehouse: Warehouse, listed: tuple[str, ...]) -> str | None:
+    """Return the source with the newest counts, of equals the first; the first of all if none is counted."""
+    found = {name: queries.newest(warehouse, name, utc_now().date()) for name in listed}
+    counted = {name: newest.slot for name, newest in found.items() if newest and newest.pipelines}
+    return max(counted, key=counted.__getitem__) if counted else next(iter(listed), None)
 
 
 Chosen = Annotated[Choice, Depends(choose)]
@@ -79,11 +86,14 @@ def slot_of(choice: Choice, slot: str | None, day: str | None = None, time: str 
 
 
 def day_of(text: str) -> date:
-    """Read a day, `2020-05-01` or `20200501`; raise `ConfigError` otherwise."""
+    """Read a day, `2020-05-01` or `20200501`, in the years that slots have; raise `ConfigError` otherwise."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"{text!r} is not a day: write 2020-05-01") from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ConfigError(f"{text} lies outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return day
 
 
 def first_slot(day: date) -> Slot:
