@@ -23,6 +23,7 @@ import yaml
 from demo_city import RIDERS, scenes
 from evaluate import (
     CLASSES,
+    INPUT,
     Detect,
     Evaluation,
     load_evaluation,
@@ -69,7 +70,7 @@ LIMITATIONS = (
     "Trained for under two hours on two CPU cores and about 4,900 real pictures. eval_highway is in the style of "
     "part of the training pictures, so its figures flatter; eval_atl was never trained on. People are found less "
     "well than by YOLOX-nano, bicycles hardly at all on eval_atl: there were few examples. People and vehicles "
-    "under about 12 pixels in the 416 x 416 input are mostly missed, in the dark larger ones too. Cars, vans and "
+    "under about 12 pixels in the 512 x 416 input are mostly missed, in the dark larger ones too. Cars, vans and "
     "small trucks are confused with each other, likewise buses and trucks from overhead; suppress boxes of bus, car "
     "and truck together if only the number of vehicles matters. Night was mostly imitated by darkening and noise. "
     "The licence of Highway v40 is its uploader's claim. The teacher NanoDet-Plus-m-1.5x (Apache-2.0) learned from "
@@ -143,10 +144,10 @@ def demo_sweep(detect: Detect, seed: int = 501, cameras: int = 24, moments: int 
     return {name: sweep(found[name], truths[name]) for name in groups}
 
 
-def measure_speed(path: Path, size: int = 416) -> float:
+def measure_speed(path: Path) -> float:
     """Milliseconds a picture at batch 1 on one thread: the median of the quickest half of 60 runs."""
     session = open_session(path, 1)
-    data = np.random.default_rng(0).integers(0, 256, (1, 3, size, size), np.uint8)
+    data = np.random.default_rng(0).integers(0, 256, (1, 3, INPUT[1], INPUT[0]), np.uint8)
     times = []
     for _ in range(60):
         begin = time.perf_counter()
@@ -241,7 +242,7 @@ def make_card(name: str, path: Path, accuracy: dict, threshold: float, training:
         "size_bytes": len(content),
         "licence": "Apache-2.0",
         "classes": list(CLASSES),
-        "input": {"width": 416, "height": 416, "dtype": "uint8", "colour": "rgb", "resize": "stretch"},
+        "input": {"width": INPUT[0], "height": INPUT[1], "dtype": "uint8", "colour": "rgb", "resize": "stretch"},
         "thresholds": {"score": threshold, "nms_iou": 0.6},
         "source": "training/README.md",
         "accuracy": headline(accuracy),
@@ -252,7 +253,7 @@ def make_card(name: str, path: Path, accuracy: dict, threshold: float, training:
             "figures": accuracy,
             "speed": {
                 "milliseconds": round(measure_speed(path), 1),
-                "conditions": "416 x 416, batch 1, one thread, ONNX Runtime, CPU (AMD EPYC with AVX-512 VNNI)",
+                "conditions": "512 x 416, batch 1, one thread, ONNX Runtime, CPU (AMD EPYC with AVX-512 VNNI)",
             },
         },
         "notes": LIMITATIONS,

@@ -197,13 +197,17 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def wayside_detector(path: Path, size: int = 416, threads: int = 1) -> Detect:
-    """Our own family: stretched RGB uint8 in, scores and fractions out."""
+INPUT = (512, 416)
+"""Width and height of our own detector's input, in pixels: the shape of a camera still, and what it does best at."""
+
+
+def wayside_detector(path: Path, size: tuple[int, int] = INPUT, threads: int = 1) -> Detect:
+    """Our own family: RGB uint8 stretched to ``size`` (width, height) in, scores and fractions out."""
     session = open_session(path, threads)
 
     def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        shrink = image.shape[0] * image.shape[1] > size * size
-        small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+        shrink = image.shape[0] * image.shape[1] > size[0] * size[1]
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
         data = np.ascontiguousarray(small[..., ::-1].transpose(2, 0, 1)[None])
         scores, boxes = session.run(["scores", "boxes"], {"images": data})
         return scores[0], boxes[0]
@@ -264,19 +268,19 @@ def nanodet_detector(path: Path, size: int = 416, threads: int = 1) -> Detect:
     return detect
 
 
-def make_detector(path: Path, size: int, threads: int) -> Detect:
+def make_detector(path: Path, size: int | None, threads: int) -> Detect:
     """The adapter for a file, by its name."""
     for family, make in (("yolox", yolox_detector), ("nanodet", nanodet_detector)):
         if family in path.name:
             return make(path, 416, threads)
-    return wayside_detector(path, size, threads)
+    return wayside_detector(path, INPUT if size is None else (size, size), threads)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", type=Path, nargs="+", help="ONNX files; the last is the one to compare with")
-    parser.add_argument("--size", type=int, default=416, help="input of the wayside family, pixels a side")
+    parser.add_argument("--size", type=int, help="input of the wayside family, pixels a side; by default 512 x 416")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--most", type=int, help="only so many pictures of each set")
     parser.add_argument("--json", type=Path, help="also write the figures here")
