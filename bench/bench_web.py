@@ -5,6 +5,7 @@ so that a second run only measures), opens the app without a server, and prints 
 """
 
 import argparse
+import json
 import logging
 import statistics
 import tempfile
@@ -125,6 +126,7 @@ def main() -> None:
     options.add_argument("--cameras", type=int, default=1000)
     options.add_argument("--days", type=int, default=1)
     options.add_argument("--times", type=int, default=7)
+    options.add_argument("--json", type=Path)
     chosen = options.parse_args()
     logging.disable(logging.INFO)
     from wayside_airflow.web.app import create_app, get_access
@@ -155,9 +157,11 @@ def main() -> None:
         "/health",
     ]
     with TestClient(app) as client:
-        for path in paths:
-            median, worst, size = measure(client, path, chosen.times)
-            print(f"{median:7.0f} ms median {worst:7.0f} ms worst {size / 1000:8.0f} kB  {path}")
+        figures = {path: measure(client, path, chosen.times) for path in paths}
+    for path, (median, worst, size) in figures.items():
+        print(f"{median:7.0f} ms median {worst:7.0f} ms worst {size / 1000:8.0f} kB  {path}")
+    if chosen.json:
+        chosen.json.write_text(json.dumps({path: figure[:2] for path, figure in figures.items()}, indent=1))
 
 
 if __name__ == "__main__":
