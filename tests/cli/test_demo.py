@@ -106,7 +106,7 @@ def no_city(monkeypatch: pytest.MonkeyPatch) -> None:
     [(SourceError("no [route] to London\nat all"), "no [route] to London"), (TimeoutError(), "no answer")],
 )
 def test_london_out_of_reach_is_said_and_no_error(monkeypatch: pytest.MonkeyPatch, error: Exception, why: str):
-    async def unreachable(_: object) -> None:
+    async def unreachable(_: object, **_patience: float) -> None:
         raise error
 
     monkeypatch.setattr(demo, "_reach_london", unreachable)
@@ -118,7 +118,7 @@ def test_london_out_of_reach_is_said_and_no_error(monkeypatch: pytest.MonkeyPatc
 def test_london_in_reach_is_analysed_and_shown(state: Path, monkeypatch: pytest.MonkeyPatch):
     """A peer stands for London; YOLOX-nano cannot be pulled, so our own detector looks."""
 
-    def unreachable(*_: object) -> None:
+    def unreachable(*_: object, **_patience: float) -> None:
         raise TransientError("no network")
 
     monkeypatch.setattr("wayside.vision.registry.pull", unreachable)
