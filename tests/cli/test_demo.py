@@ -106,7 +106,7 @@ def no_city(monkeypatch: pytest.MonkeyPatch) -> None:
     [(SourceError("no [route] to London\nat all"), "no [route] to London"), (TimeoutError(), "no answer")],
 )
 def test_london_out_of_reach_is_said_and_no_error(monkeypatch: pytest.MonkeyPatch, error: Exception, why: str):
-    async def unreachable(_: object, **_patience: float) -> None:
+    async def unreachable(_: object) -> None:
         raise error
 
     monkeypatch.setattr(demo, "_reach_london", unreachable)
