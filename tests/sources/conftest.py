@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.peers.pictures import Peer, running
 
+# Fetching imports it when first needed, which must not fall into the short limits of a test.
+import wayside.vision.decode  # noqa: F401
 from wayside.core.settings import Settings
 from wayside.store import LocalStore
 

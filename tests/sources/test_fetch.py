@@ -98,7 +98,7 @@ def serve(peer: Any, name: str, what: Any) -> str:
 
 def test_each_poison_is_one_row_and_the_good_camera_among_them_is_fine(peer: Any, settings: Any, store: Any) -> None:
     urls = [serve(peer, name, what) for name, what, _, _ in POISON] + [peer.body("/good", jpeg())]
-    settings = settings.model_copy(update={"fetch_timeout": 1.5, "fetch_attempts": 1})
+    settings = settings.model_copy(update={"fetch_timeout": 3.0, "fetch_attempts": 1})
     rows = fetch(peer, settings, store, urls)
     got = [(name, row["status"], row["reason"]) for (name, *_), row in zip(POISON, rows, strict=False)]
     assert got == [(name, status, reason.value) for name, _, status, reason in POISON]
@@ -311,11 +311,11 @@ def test_a_hanging_host_cannot_take_more_than_the_deadline(peer: Any, settings: 
     """Those under way and those that wait for a lane become rows at once; what is stored by then stays."""
     peer.routes["/hangs"] = never
     urls = [peer.body("/1", jpeg()), *[peer.url + "/hangs"] * 30, peer.body("/2", jpeg(seed=2))]
-    settings = settings.model_copy(update={"fetch_deadline": 0.7, "fetch_timeout": 60.0})
+    settings = settings.model_copy(update={"fetch_deadline": 3.0, "fetch_timeout": 60.0})
     told: list[Row] = []
     begun = time.monotonic()
     rows = fetch(peer, settings, store, urls, spec={"concurrency": 4}, progress=told.append)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     assert [row["camera"] for row in rows] == [f"c{i}" for i in range(32)]
     assert [(row["status"], row["reason"]) for row in rows] == [("ok", None)] + [("failed", "timeout")] * 31
     assert by_camera(told) == by_camera(rows)
@@ -346,7 +346,7 @@ def test_the_rest_of_a_silent_host_fails_at_once(peer: Any, settings: Any, store
     begun = time.monotonic()
     rows = fetch(peer, settings, store, [peer.url + "/hangs"] * 250, spec={"concurrency": 4})
     # One after the other, four at a time, they would take 19 s.
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 15
     assert [row["reason"] for row in rows] == ["timeout"] * 250
     assert peer.calls["/hangs"] < 30
 
