@@ -68,8 +68,8 @@ LEFT_OUT = {
 
 LIMITATIONS = (
     "Trained for under two hours on two CPU cores and about 4,900 real pictures. eval_highway is in the style of "
-    "part of the training pictures, so its figures flatter; eval_atl was never trained on, but the size of the input was "
-    "chosen with a look at both. People are found less "
+    "part of the training pictures, so its figures flatter; eval_atl was never trained on, but the size of the input "
+    "was chosen with a look at both. People are found less "
     "well than by YOLOX-nano, bicycles hardly at all on eval_atl: there were few examples. People and vehicles "
     "under about 12 pixels in the 512 x 416 input are mostly missed, in the dark larger ones too. Cars, vans and "
     "small trucks are confused with each other, likewise buses and trucks from overhead; suppress boxes of bus, car "
