@@ -68,7 +68,7 @@ bench: $(VENV)/.ready-dev ## Measure, and write the figures to .wayside/bench
 	@$(BIN)/python -m bench
 
 lock: ## Write the locks anew (needs uv)
-	@for name in requirements requirements-dev requirements-gpu; do \
+	@for name in requirements requirements-dev requirements-gpu requirements-deploy; do \
 		uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate $$name.in -o $$name.txt; done
 
 gpu: $(VENV)/.ready ## Add the CUDA libraries for an NVIDIA GPU

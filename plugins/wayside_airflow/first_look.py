@@ -55,7 +55,7 @@ def _counted_today(settings: Settings, sources: list[str]) -> bool:
     from wayside.core.tables import COUNTS
     from wayside.warehouse.parquet import ParquetWarehouse
 
-    return bool(ParquetWarehouse(settings.warehouse).files(COUNTS, sources or None, [Slot.floor(utc_now()).day]))
+    return bool(ParquetWarehouse(settings.lake).files(COUNTS, sources or None, [Slot.floor(utc_now()).day]))
 
 
 def _with_history(settings: Settings) -> list[str]:

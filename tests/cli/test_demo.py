@@ -132,7 +132,7 @@ def test_london_in_reach_is_analysed_and_shown(state: Path, monkeypatch: pytest.
     assert "Detector for London: our own (YOLOX-nano cannot be had: no network)" in told
     assert "London's live cameras: reached, 2 pictures analysed with FaultyImageFilterV1_WaysideV1" in told
     scope = Scope("Demo-city", demo.FIRST_SLOT, "FaultyImageFilterV1_WaysideV1")
-    warehouse = ParquetWarehouse(settings().warehouse)
+    warehouse = ParquetWarehouse(settings().lake)
     assert warehouse.read(COUNTS, scope).num_rows == 6
     assert warehouse.published(DETECTIONS, scope)
     html = (state / "demo" / "index.html").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ def test_defaults_find_the_project():
     assert (chosen.config / "pipelines.yaml").is_file()
     assert chosen.state == chosen.home / ".wayside"
     assert chosen.pictures == chosen.state / "pictures"
-    assert chosen.warehouse == chosen.state / "warehouse"
+    assert chosen.lake == chosen.state / "warehouse"
     assert chosen.pulled_models == chosen.state / "models"
     assert chosen.models == chosen.home / "models"
 
@@ -35,7 +35,7 @@ def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_state_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WAYSIDE_STATE", str(tmp_path / "other"))
-    assert Settings().warehouse == tmp_path / "other" / "warehouse"
+    assert Settings().lake == tmp_path / "other" / "warehouse"
     assert Settings().config == Settings(state="/x").config
 
 

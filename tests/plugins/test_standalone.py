@@ -242,7 +242,7 @@ def test_only_counts_of_sources_with_a_history_spare_the_first_look(
 ) -> None:
     """`wayside demo` may have counted London today, which has none."""
     scope = Scope(source, Slot.floor(utc_now()), "StubV1")
-    ParquetWarehouse(settings.warehouse).publish(COUNTS, scope, to_arrow(COUNTS, count_rows(scope, ["a"])))
+    ParquetWarehouse(settings.lake).publish(COUNTS, scope, to_arrow(COUNTS, count_rows(scope, ["a"])))
     api = FakeApi()
     first_look(api, settings, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
     assert bool(api.started) is looks

@@ -18,7 +18,7 @@ from tests.stubs import StubDetector, StubFaults, found, pipeline
 from wayside.core.errors import AuditError, ConfigError, ModelError, SourceError, StoreError
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS
+from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, SLOT_RUNS
 from wayside.stills.ingest import Ingest
 from wayside.store import PictureMeta, picture_key
 from wayside.warehouse.scope import Scope
@@ -42,9 +42,9 @@ def test_a_slot_is_fetched_and_the_one_before_is_counted(settings: Settings, cit
     assert (second["analysed"], second["detections"]) == (GOOD, detections.num_rows)
     assert second["model_sha256"] == StubDetector.sha256
     assert (counts.num_rows, warehouse.read(CAMERAS, Scope(CITY)).num_rows) == (12, 12)
-    assert warehouse.slots(RUNS, CITY) == [START, START.next, START.shift(2)]
+    assert warehouse.slots(SLOT_RUNS, CITY) == [START, START.next, START.shift(2)]
     assert warehouse.slots(COUNTS, CITY) == [START, START.next]
-    (row,) = warehouse.read(RUNS, Scope(CITY, START.next, "StubV1")).to_pylist()
+    (row,) = warehouse.read(SLOT_RUNS, Scope(CITY, START.next, "StubV1")).to_pylist()
     assert row == second | {"schema_version": 1}
 
 
@@ -339,7 +339,7 @@ def test_a_truncated_picture_is_not_stored(settings: Settings, city: JamCams):
 def test_a_slot_that_another_run_is_fetching_is_named(settings: Settings, city: JamCams):
     def planned(slot: Slot, when: datetime) -> list[Any]:
         shards = asyncio.run(at(settings, city, slot).plan(CITY, slot))
-        for plan in (settings.warehouse / "staging" / "plans").glob(f"{CITY}-{slot}-*"):
+        for plan in (settings.lake / "staging" / "plans").glob(f"{CITY}-{slot}-*"):
             os.utime(plan, (when.timestamp(), when.timestamp()))
         return shards
 

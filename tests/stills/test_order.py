@@ -15,7 +15,7 @@ from tests.stubs import StubStatics, pipeline
 
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.core.tables import COUNTS, DETECTIONS, FRAMES, RUNS
+from wayside.core.tables import COUNTS, DETECTIONS, FRAMES, SLOT_RUNS
 from wayside.stills.ingest import Ingest
 from wayside.stills.still import StillPipeline
 from wayside.warehouse.scope import Scope
@@ -74,7 +74,7 @@ def test_rows_of_cameras_that_left_the_list_stay(settings: Settings, city: JamCa
     run_all(settings, city, FORWARD[:2])
     after = tables(settings.state)
     warehouse = Ingest(settings).warehouse
-    kept = [name for name in before if not name.startswith(("cameras", "runs"))]
+    kept = [name for name in before if not name.startswith(("cameras", "slot_runs"))]
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     assert warehouse.read(COUNTS, Scope(CITY, START, "StubV1")).num_rows == 12
     city.cameras = 12
@@ -202,7 +202,7 @@ def test_a_run_without_frames_has_no_summary_and_comes_late(settings: Settings, 
     work = at(settings, city, START.next)
     shards = asyncio.run(work.plan(CITY, START.next))
     assert work.publish_counts(shards, "StubV1")["cameras"] == 0
-    assert not work.warehouse.published(RUNS, Scope(CITY, START.next, "StubV1"))
+    assert not work.warehouse.published(SLOT_RUNS, Scope(CITY, START.next, "StubV1"))
     fetched(work, START.next)
     assert work.due(shards[0], "StubV1") == [START.next, START.shift(2)]
     assert not work.warehouse.published(DETECTIONS, Scope(CITY, START.next, "StubV1"))

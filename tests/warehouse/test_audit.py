@@ -1,6 +1,7 @@
 """The audit: each thing that it can complain of, and that sound rows pass."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from tests.tables import Row, count_rows, detection_rows, frame_rows
 
 from wayside.core.errors import AuditError, ConfigError
 from wayside.core.slots import Slot
-from wayside.core.tables import CAMERAS, COUNT_CLASSES, COUNTS, DETECTIONS, FRAMES, RUNS, TABLES, Table
+from wayside.core.tables import CAMERAS, COUNT_CLASSES, COUNTS, DETECTIONS, FRAMES, SLOT_RUNS, TABLES, Table
 from wayside.warehouse.audit import audit, audit_together
 from wayside.warehouse.parquet import to_arrow
 from wayside.warehouse.scope import Scope
@@ -32,7 +33,8 @@ def test_sound_rows_pass():
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_no_rows_are_sound(table: Table):
-    audit(table, SCOPE, table.schema.empty_table())
+    scope = Scope("City", SLOT, "StubV1", date(2026, 6, 16), "run-1")
+    audit(table, scope, table.schema.empty_table())
 
 
 Spoil = Callable[[pa.Table], pa.Table]
@@ -155,7 +157,11 @@ def test_a_scope_names_its_folder():
     assert str(SCOPE.path(FRAMES)) == "source=City/day=20260616/0700"
     assert str(SCOPE.path(CAMERAS)) == "source=City/all"
     assert str(Scope("City").path(CAMERAS)) == "source=City/all"
-    assert Scope("City", SLOT, "StubV1").values(RUNS) == {"source": "City", "slot": SLOT.start, "pipeline": "StubV1"}
+    assert Scope("City", SLOT, "StubV1").values(SLOT_RUNS) == {
+        "source": "City",
+        "slot": SLOT.start,
+        "pipeline": "StubV1",
+    }
 
 
 @pytest.mark.parametrize(("source", "pipeline"), [("../x", None), ("a/b", None), ("City", "a/../b"), ("City", "../X")])

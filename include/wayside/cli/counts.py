@@ -104,7 +104,7 @@ def query(
 
     if since and until and _utc(until) < _utc(since):
         raise typer.BadParameter("--since lies after --until")
-    warehouse = ParquetWarehouse(settings().warehouse)
+    warehouse = ParquetWarehouse(settings().lake)
     sources, pipelines = [source] if source else None, [pipeline] if pipeline else None
     last = _utc(until) if until else _newest_end(warehouse, sources, pipelines)
     first = _utc(since) if since else last - _DAY

@@ -106,13 +106,13 @@ def _clock_at(now: datetime) -> Clock:
 
 def _done(work: "Ingest", source: str, slot: Slot, pipeline: "StillPipeline") -> bool:
     """Tell whether the slot is published, made by the very weights that would be used now."""
-    from wayside.core.tables import RUNS
+    from wayside.core.tables import SLOT_RUNS
     from wayside.warehouse.scope import Scope
 
     if not work.warehouse.published(FRAMES, Scope(source, slot)):
         return False
     if slot == FIRST_SLOT:
-        return bool(work.warehouse.published(RUNS, Scope(source, slot, pipeline.name)))
+        return bool(work.warehouse.published(SLOT_RUNS, Scope(source, slot, pipeline.name)))
     counts = work.warehouse.read(COUNTS, Scope(source, slot.previous, pipeline.name))
     return set(counts["model_sha256"].unique().to_pylist()) == {pipeline.model_sha256}
 

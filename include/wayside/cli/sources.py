@@ -19,7 +19,7 @@ from wayside.sources import HttpClient, SourceSpec, fetch_slot, load_sources, op
 from wayside.sources.check import Report, check_source
 from wayside.sources.fetch import Row
 from wayside.sources.registry import find_source
-from wayside.store import LocalStore
+from wayside.store import open_store
 
 app = typer.Typer(help="Who offers pictures.", no_args_is_help=True)
 
@@ -108,7 +108,7 @@ def _checked(spec: SourceSpec, chosen: Settings) -> Report:
 
 
 async def _fetch(spec: SourceSpec, slot: Slot, limit: int | None, chosen: Settings) -> list[Row]:
-    source, store = open_source(spec), LocalStore(chosen.pictures)
+    source, store = open_source(spec), open_store(chosen)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # The bar goes to stderr, so that what stdout holds can be piped on.
     with Progress(*columns, console=Console(stderr=True)) as bar:

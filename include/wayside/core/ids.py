@@ -12,6 +12,7 @@ from wayside.core.errors import InvalidIdentifierError
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _CAMERA: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 _PIPELINE: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(?:_[A-Z][A-Za-z0-9]{0,62}){0,7}")
+_RUN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 # A folder's name is `pipeline=<id>`, and file systems end at 255 bytes.
 _PIPELINE_LENGTH: Final = 200
 # Windows refuses these stems whatever the suffix; an archive has to survive a copy to such a disk.
@@ -42,3 +43,8 @@ def pipeline_id(value: str) -> str:
     if len(_check("pipeline", value, _PIPELINE, says)) > _PIPELINE_LENGTH:
         raise InvalidIdentifierError(f"pipeline {value!r} is not valid: {says}")
     return value
+
+
+def run_id(value: str) -> str:
+    """Return `value` if it can name a run (`reprocess_range-20260501T0300Z-1a2b3c4d`), else raise."""
+    return _check("run", value, _RUN, "letters, digits, '.', '_' and '-', at most 127 characters")

@@ -30,6 +30,25 @@ class Settings(BaseSettings):
         description="folder for all state: pictures, tables, pulled models, logs; default: .wayside in `home`",
     )
 
+    pictures_url: str = Field(
+        "",
+        pattern=r"^(gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^/?#\\]+)*/?)?$",
+        description="where pictures lie: `gs://bucket/prefix`, or empty for the folder `pictures` in `state`",
+    )
+    warehouse: Literal["duckdb", "bigquery", "oracle"] = Field(
+        "duckdb", description="where tables are published to, beside the Parquet files that DuckDB reads"
+    )
+    google_connection: str = Field(
+        "google_cloud_default", description="Airflow connection for Cloud Storage and BigQuery"
+    )
+    bigquery_project: str = Field("", description="project of the dataset; empty: the one of the connection")
+    bigquery_dataset: str = Field("wayside", pattern=r"^[A-Za-z0-9_]{1,1024}$", description="dataset of the tables")
+    bigquery_location: str = Field("EU", pattern=r"^[A-Za-z0-9-]{1,64}$", description="location of the dataset")
+    oracle_connection: str = Field("oracle_default", description="Airflow connection for Oracle")
+    oracle_schema: str = Field(
+        "", pattern=r"^([A-Za-z][A-Za-z0-9_$#]{0,127})?$", description="schema of the tables; empty: the user's own"
+    )
+
     max_image_bytes: PositiveInt = Field(16 * 2**20, description="largest picture file that is read, in bytes")
     max_image_pixels: PositiveInt = Field(50_000_000, description="largest picture that is decoded, in pixels")
     max_list_bytes: PositiveInt = Field(32 * 2**20, description="largest answer read from a source's API, in bytes")
@@ -78,8 +97,8 @@ class Settings(BaseSettings):
         return self.state / "pictures"
 
     @property
-    def warehouse(self) -> Path:
-        """The root of the published tables and of their staging area."""
+    def lake(self) -> Path:
+        """The root of the Parquet files: published tables, and the staging area in which they are made."""
         return self.state / "warehouse"
 
 

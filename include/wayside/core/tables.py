@@ -1,7 +1,8 @@
 """The tables of Wayside as Arrow schemas, declared once and used by every reader, writer, SQL file and test.
 
 A table has a key (unique) and a scope: the columns whose values name the part of the table that one publication
-replaces. Coordinates are fractions 0..1 of the picture, origin top left; times are UTC with a zone.
+replaces. Coordinates are fractions 0..1 of the picture, origin top left; times are UTC with a zone. `partition` is
+the column by whose day a warehouse divides a large table; small tables have none.
 """
 
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ _UTC = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its name, Arrow schema, unique key and the columns that name a publishing scope."""
+    """One table: its name, Arrow schema, unique key, the columns that name a publishing scope, the partition column."""
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
     scope: tuple[str, ...]
+    partition: str | None = None
 
 
 def _schema(*fields: tuple[str, pa.DataType, bool, str]) -> pa.Schema:
@@ -39,6 +41,7 @@ def _schema(*fields: tuple[str, pa.DataType, bool, str]) -> pa.Schema:
 
 _SOURCE = ("source", pa.string(), False, "who offers the picture")
 _CAMERA = ("camera", pa.string(), False, "the camera's name within its source")
+_DAY = ("day", pa.date32(), False, "UTC day")
 _SLOT = ("slot", _UTC, False, "start of the ten-minute slot")
 _PIPELINE = ("pipeline", pa.string(), False, "stages that made the row")
 _MODEL_HASH = ("model_sha256", pa.string(), True, "hash of the detector's weights; null where none ran")
@@ -82,6 +85,7 @@ FRAMES: Final = Table(
     ),
     key=("source", "camera", "slot"),
     scope=("source", "slot"),
+    partition="slot",
 )
 
 DETECTIONS: Final = Table(
@@ -110,6 +114,7 @@ DETECTIONS: Final = Table(
     ),
     key=("source", "camera", "slot", "pipeline", "ordinal"),
     scope=("source", "slot", "pipeline"),
+    partition="slot",
 )
 
 COUNTS: Final = Table(
@@ -141,10 +146,11 @@ COUNTS: Final = Table(
     ),
     key=("source", "camera", "slot", "pipeline"),
     scope=("source", "slot", "pipeline"),
+    partition="slot",
 )
 
-RUNS: Final = Table(
-    "runs",
+SLOT_RUNS: Final = Table(
+    "slot_runs",
     _schema(
         _SOURCE,
         _SLOT,
@@ -161,6 +167,129 @@ RUNS: Final = Table(
     ),
     key=("source", "slot", "pipeline"),
     scope=("source", "slot", "pipeline"),
+    partition="slot",
 )
 
-TABLES: Final = {table.name: table for table in (CAMERAS, FRAMES, DETECTIONS, COUNTS, RUNS)}
+CAMERA_DAYS: Final = Table(
+    "camera_days",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        _PIPELINE,
+        _DAY,
+        ("counted", pa.int16(), False, "slots whose picture was counted"),
+        ("faulty", pa.int16(), False, "slots whose picture could not be used"),
+        ("missing", pa.int16(), False, "slots for which the source offered no picture"),
+        ("failed", pa.int16(), False, "slots whose picture could not be had"),
+        ("waiting", pa.int16(), False, "slots that were fetched and not analysed"),
+        ("not_run", pa.int16(), False, "slots of the day without a row"),
+        ("late", pa.int16(), False, "slots whose picture came more than ten minutes after the slot was over"),
+    ),
+    key=("source", "camera", "pipeline", "day"),
+    scope=("source", "pipeline", "day"),
+    partition="day",
+)
+
+RUN_STATES: Final = ("planned", "running", "done", "failed")
+
+RUNS: Final = Table(
+    "runs",
+    _schema(
+        _SOURCE,
+        ("run", pa.string(), False, "name of the run, the same each time it is tried again"),
+        ("kind", pa.string(), False, "what ran, the name of a DAG"),
+        ("state", pa.string(), False, "planned: a dry run; running; done; failed"),
+        ("first", _UTC, False, "first slot of the range"),
+        ("last", _UTC, False, "last slot of the range"),
+        ("pipeline", pa.string(), True, "pipeline that was asked for; null for every one that has counts"),
+        ("model_sha256", pa.string(), True, "hash of the detector's weights; null where none ran"),
+        ("mode", pa.string(), False, "which slots of the range were to be analysed: all, only_missing or changed"),
+        ("cameras", pa.string(), True, "ids of the cameras asked for, joined by commas; null for all"),
+        ("who", pa.string(), False, "user or schedule that started it"),
+        ("why", pa.string(), True, "reason, in the words of who started it"),
+        ("slots", pa.int32(), False, "slots to look at"),
+        ("slots_done", pa.int32(), False, "slots that are finished"),
+        ("fetched", pa.int32(), False, "pictures that came or were replaced"),
+        ("images", pa.int32(), False, "pictures analysed"),
+        ("changed", pa.int32(), False, "rows of counts that differ from before"),
+        ("seconds", pa.float64(), False, "time that the work took, all tasks added"),
+        ("inference_seconds", pa.float64(), False, "part of it that was spent in the model, all threads added"),
+        ("started_at", _UTC, False, "when it was first started"),
+        ("updated_at", _UTC, False, "when this row was written"),
+        ("note", pa.string(), True, "result or error, in one sentence"),
+    ),
+    key=("source", "run"),
+    scope=("source", "run"),
+    partition="started_at",
+)
+
+EXPIRIES: Final = Table(
+    "expiries",
+    _schema(
+        _SOURCE,
+        _DAY,
+        ("prefix", pa.string(), False, "folder of pictures, `<source>/<YYYYMMDD>`"),
+        ("action", pa.string(), False, "deleted; would_delete, in a dry run; kept"),
+        ("reason", pa.string(), True, "why pictures were kept, in one word"),
+        ("pictures", pa.int32(), False, "pictures that the action is about"),
+        ("bytes", pa.int64(), False, "their size"),
+        ("kept", pa.int32(), False, "pictures of the folder that stay"),
+        ("run", pa.string(), False, "name of the run that decided"),
+        ("decided_at", _UTC, False, "when"),
+    ),
+    key=("source", "day"),
+    scope=("source", "day"),
+    partition="day",
+)
+
+CAMERA_CHANGES: Final = Table(
+    "camera_changes",
+    _schema(
+        _SOURCE,
+        _DAY,
+        _CAMERA,
+        ("change", pa.string(), False, "appeared, vanished, returned, moved or renamed"),
+        ("detail", pa.string(), True, "what it was and what it is now"),
+        ("analysed", pa.bool_(), False, "whether the camera had counts in the week before"),
+        ("seen_at", _UTC, False, "when the change was noticed"),
+    ),
+    key=("source", "day", "camera", "change"),
+    scope=("source", "day"),
+    partition="day",
+)
+
+SERIES_CLASSES: Final = (*COUNT_CLASSES, "person_cyclist")
+
+TIMESERIES: Final = Table(
+    "timeseries",
+    _schema(
+        _SOURCE,
+        _PIPELINE,
+        ("series", pa.string(), False, "class, or person_cyclist: the sum of the two"),
+        _DAY,
+        ("original", pa.float64(), True, "sum of the day over all cameras, gaps imputed; null where nothing is known"),
+        ("sa", pa.float64(), True, "the same, seasonally adjusted"),
+        ("trend", pa.float64(), True, "trend of the adjusted series"),
+        ("imputed_share", pa.float64(), False, "share of the camera slots that were imputed, 0..1"),
+        ("cameras", pa.int32(), False, "cameras in the series"),
+        ("outlier", pa.string(), True, "AO: a day apart; LS: the level changed here; null for none"),
+    ),
+    key=("source", "pipeline", "series", "day"),
+    scope=("source", "pipeline"),
+)
+
+TABLES: Final = {
+    table.name: table
+    for table in (
+        CAMERAS,
+        FRAMES,
+        DETECTIONS,
+        COUNTS,
+        SLOT_RUNS,
+        CAMERA_DAYS,
+        RUNS,
+        EXPIRIES,
+        CAMERA_CHANGES,
+        TIMESERIES,
+    )
+}

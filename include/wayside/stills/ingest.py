@@ -10,7 +10,7 @@ that depend on the slot and the plan alone, and publishing replaces a scope in o
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Final
@@ -23,7 +23,7 @@ from wayside.core.errors import AuditError, ConfigError, ModelError, SourceError
 from wayside.core.ids import source_id
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, RUNS, Table
+from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, SLOT_RUNS, Table
 from wayside.sources.fetch import fetch_slot
 from wayside.sources.http import HttpClient
 from wayside.sources.reasons import Reason
@@ -33,10 +33,10 @@ from wayside.stills.pipelines import PipelinesFile, load_pipelines
 from wayside.stills.plan import Shard, chunk, divide
 from wayside.stills.rows import count_row, detection_rows
 from wayside.stills.still import Analysis, StillPipeline
-from wayside.store import LocalStore, Store, picture_key
+from wayside.store import Store, open_store, picture_key
 from wayside.vision.stream import Failure, stream
 from wayside.warehouse.audit import BROKEN, audit_together
-from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
+from wayside.warehouse.parquet import ParquetWarehouse, Row, open_lake, to_arrow
 from wayside.warehouse.scope import Scope
 
 EXPIRED: Final = "expired"
@@ -52,18 +52,20 @@ class Ingest:
     """What the stages share: settings, store, warehouse and clock. Cheap to make; loads nothing until asked.
 
     `lag` is the number of slots between the one fetched and the one analysed: 1, so that both neighbours are there,
-    or 0 to look at the present alone, with a pipeline that needs no neighbours.
+    or 0 to look at the present alone, with a pipeline that needs no neighbours. `pictures` is the store, where the
+    caller has opened one with credentials of its own; by default it is the one of the settings.
     """
 
     settings: Settings
     clock: Clock = utc_now
     lag: int = 1
+    pictures: InitVar[Store | None] = None
     store: Store = field(init=False)
     warehouse: ParquetWarehouse = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.store = LocalStore(self.settings.pictures)
-        self.warehouse = ParquetWarehouse(self.settings.warehouse)
+    def __post_init__(self, pictures: Store | None) -> None:
+        self.store = pictures or open_store(self.settings)
+        self.warehouse = open_lake(self.settings)
 
     @cached_property
     def pipelines(self) -> PipelinesFile:
@@ -182,10 +184,10 @@ class Ingest:
         has been through is there for all: it is late only where the next one came first with this pipeline.
         """
         slot = shard.when
-        if self.warehouse.published(RUNS, Scope(shard.source, slot, pipeline)):
+        if self.warehouse.published(SLOT_RUNS, Scope(shard.source, slot, pipeline)):
             return False
-        new = slot not in self.warehouse.slots(RUNS, shard.source, days=[slot.day])
-        return new or self.warehouse.published(RUNS, Scope(shard.source, slot.next, pipeline))
+        new = slot not in self.warehouse.slots(SLOT_RUNS, shard.source, days=[slot.day])
+        return new or self.warehouse.published(SLOT_RUNS, Scope(shard.source, slot.next, pipeline))
 
     def _has_frames(self, shard: Shard, slot: Slot) -> bool:
         return self.warehouse.published(FRAMES, Scope(shard.source, slot))
@@ -315,7 +317,7 @@ class Ingest:
             "model_sha256": hashes[0] if hashes else None,
         }
         if frames:
-            self.warehouse.publish(RUNS, Scope(shard.source, shard.when, pipeline), to_arrow(RUNS, [row]))
+            self.warehouse.publish(SLOT_RUNS, Scope(shard.source, shard.when, pipeline), to_arrow(SLOT_RUNS, [row]))
         return row
 
     # All of it, in one process

@@ -2,6 +2,7 @@
 
 from wayside.store.layout import picture_key
 from wayside.store.local import LocalStore
+from wayside.store.opened import open_store
 from wayside.store.store import PictureMeta, Store, StoredPicture
 
-__all__ = ["LocalStore", "PictureMeta", "Store", "StoredPicture", "picture_key"]
+__all__ = ["LocalStore", "PictureMeta", "Store", "StoredPicture", "open_store", "picture_key"]

@@ -37,6 +37,12 @@ def written(path: Path, data: bytes) -> Iterator[Path]:
         raise refused(error, path) from error
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Put `data` in place of `path` in one step, durable before it is seen."""
+    with written(path, data) as new:
+        new.replace(path)
+
+
 def refused(error: OSError, path: Path) -> StoreError:
     """Say in our words what the disk refused."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:

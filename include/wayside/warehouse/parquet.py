@@ -7,6 +7,7 @@ are staged beside it under names that depend only on the plan, and a rerun overw
 """
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,10 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wayside.core.errors import StoreError
+from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 from wayside.core.tables import SCHEMA_VERSION, TABLES, Table
-from wayside.store.files import written
+from wayside.store.files import replace_file, written
 from wayside.warehouse.audit import audit
+from wayside.warehouse.outbox import Outbox
 from wayside.warehouse.scope import Scope
 
 Row = dict[str, Any]
@@ -41,18 +44,28 @@ def _ordered(table: Table, rows: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(ordered.columns, schema=table.schema)
 
 
-class ParquetWarehouse:
-    """Tables below the folder `root`: `published/` is what readers see, `staging/` is what is being made."""
+def open_lake(settings: Settings) -> "ParquetWarehouse":
+    """Open the Parquet files of the settings; where another warehouse is configured, they feed its outbox."""
+    return ParquetWarehouse(settings.lake, outbox=settings.warehouse != "duckdb")
 
-    def __init__(self, root: Path) -> None:
+
+class ParquetWarehouse:
+    """Tables below the folder `root`: `published/` is what readers see, `staging/` is what is being made.
+
+    With `outbox`, whatever is published is also noted down for delivery to another warehouse.
+    """
+
+    def __init__(self, root: Path, *, outbox: bool = False) -> None:
         self.root = root.absolute()
+        self.outbox = Outbox(self.root / "outbox")
+        self.marks = outbox
 
     # Writing
 
     def stage(self, table: Table, scope: Scope, plan: str, part: int, rows: Sequence[Row]) -> Path:
         """Write one part of a scope; `plan` names the division into parts, so that two plans never mix."""
         path = self._part(table, scope, plan, part)
-        _replace(path, _parquet(to_arrow(table, rows)))
+        replace_file(path, _parquet(to_arrow(table, rows)))
         return path
 
     def staged(self, table: Table, scope: Scope, plan: str, parts: int) -> pa.Table:
@@ -77,8 +90,10 @@ class ParquetWarehouse:
             StoreFullError: no space is left; the same holds.
         """
         audit(table, scope, rows)
-        path = self._published(table, scope)
-        with written(path, _parquet(_ordered(table, rows))) as new:
+        path, data = self._published(table, scope), _parquet(_ordered(table, rows))
+        if self.marks:
+            self.outbox.mark(table, scope, _hash(data))
+        with written(path, data) as new:
             lasting = _lasting(path, new.stat())
             lasting.unlink(missing_ok=True)  # left behind by a copy of the folder, whose inodes were others
             os.link(new, lasting)
@@ -90,7 +105,7 @@ class ParquetWarehouse:
 
     def save_plan(self, name: str, document: object) -> None:
         """Write a plan under a name made of identifiers and slots."""
-        _replace(self._plan(name), json.dumps(document, indent=1).encode())
+        replace_file(self._plan(name), json.dumps(document, indent=1).encode())
 
     def has_plan(self, name: str) -> bool:
         """Tell whether a plan of this name was saved."""
@@ -121,6 +136,22 @@ class ParquetWarehouse:
         except FileNotFoundError:
             return table.schema.empty_table()
 
+    def content(self, table: Table, scope: Scope) -> tuple[pa.Table, str]:
+        """Return the rows of one scope and the hash of their file; no rows and an empty hash if never published."""
+        try:
+            data = self._published(table, scope).read_bytes()
+        except FileNotFoundError:
+            return table.schema.empty_table(), ""
+        return pq.read_table(pa.BufferReader(data)), _hash(data)
+
+    def resend(self, table: Table) -> int:
+        """Note down every published scope of a table for delivery, as when a warehouse is new; return how many."""
+        listed = [pq.ParquetFile(name).read().slice(0, 1).to_pylist() for name in self.files(table)]
+        scopes = [Scope.of(table, rows[0]) for rows in listed if rows]
+        for scope in scopes:
+            self.outbox.mark(table, scope, self.content(table, scope)[1])
+        return len(scopes)
+
     def files(
         self,
         table: Table,
@@ -133,7 +164,7 @@ class ParquetWarehouse:
         folders = list(_narrow([root], "source", sources))
         if "pipeline" in table.scope:
             folders = list(_narrow(folders, "pipeline", pipelines))
-        if "slot" in table.scope:
+        if "slot" in table.scope or "day" in table.scope:
             folders = list(_narrow(folders, "day", days))
         return sorted({str(path) for folder in folders for path in folder.glob("*.parquet")})
 
@@ -193,6 +224,10 @@ def _parquet(rows: pa.Table) -> bytes:
     return cast("bytes", sink.getvalue().to_pybytes())
 
 
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _lasting(path: Path, status: os.stat_result) -> Path:
     """Return the name under which this very file stays readable when another takes its place at `path`."""
     return path.with_name(f".{path.stem}-{status.st_ino}")
@@ -212,9 +247,3 @@ def _forget(path: Path, present: Path) -> None:
         for old in path.parent.glob(f".{path.stem}-*"):
             if now - old.stat().st_ctime > _READERS_MAY_TAKE and not old.samefile(path):
                 old.unlink()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put `data` in place of `path` in one step, durable before it is seen."""
-    with written(path, data) as new:
-        new.replace(path)

@@ -1,13 +1,15 @@
-"""A scope names the part of a table that one publication replaces: source, slot and pipeline.
+"""A scope names the part of a table that one publication replaces: source, slot and pipeline, say, or source and day.
 
 Its folder is a pure function of its values, so that whoever publishes the same scope writes to the same place.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import PurePosixPath
+from typing import Any
 
 from wayside.core.errors import ConfigError
-from wayside.core.ids import pipeline_id, source_id
+from wayside.core.ids import pipeline_id, run_id, source_id
 from wayside.core.slots import Slot
 from wayside.core.tables import Table
 
@@ -19,11 +21,23 @@ class Scope:
     source: str
     slot: Slot | None = None
     pipeline: str | None = None
+    day: date | None = None
+    run: str | None = None
 
     def __post_init__(self) -> None:
         source_id(self.source)
         if self.pipeline is not None:
             pipeline_id(self.pipeline)
+        if self.run is not None:
+            run_id(self.run)
+
+    @classmethod
+    def of(cls, table: Table, row: dict[str, Any]) -> "Scope":
+        """Return the scope in which a row of `table` lies."""
+        values = {column: row[column] for column in table.scope}
+        if "slot" in values:
+            values["slot"] = Slot(values["slot"])
+        return cls(**values)
 
     def values(self, table: Table) -> dict[str, object]:
         """Return the scope columns of `table` with their values; raise `ConfigError` if one is missing."""
@@ -31,6 +45,8 @@ class Scope:
             "source": self.source,
             "slot": self.slot and self.slot.start,
             "pipeline": self.pipeline,
+            "day": self.day,
+            "run": self.run,
         }
         wanted = {column: known[column] for column in table.scope}
         if None in wanted.values():
@@ -43,10 +59,38 @@ class Scope:
         path = PurePosixPath(f"source={self.source}")
         if "pipeline" in wanted:
             path /= f"pipeline={self.pipeline}"
+        if "run" in wanted:
+            return path / f"run={self.run}"
         if "slot" in wanted and self.slot is not None:
             return path / f"day={self.slot.day}" / self.slot.hhmm
+        if "day" in wanted and self.day is not None:
+            return path / f"day={self.day:%Y%m%d}" / "all"
         return path / "all"
+
+    def as_json(self) -> dict[str, str]:
+        """Return the values that are set as texts, which `from_json` reads back."""
+        texts: dict[str, str | None] = {
+            "source": self.source,
+            "slot": str(self.slot) if self.slot else None,
+            "pipeline": self.pipeline,
+            "day": self.day.isoformat() if self.day else None,
+            "run": self.run,
+        }
+        return {name: text for name, text in texts.items() if text is not None}
+
+    @classmethod
+    def from_json(cls, texts: dict[str, str]) -> "Scope":
+        """Read what `as_json` wrote."""
+        slot, day = texts.get("slot"), texts.get("day")
+        return cls(
+            texts["source"],
+            Slot.parse(slot) if slot else None,
+            texts.get("pipeline"),
+            date.fromisoformat(day) if day else None,
+            texts.get("run"),
+        )
 
     def __str__(self) -> str:
         """Write the scope for people: `TfL-images 20200501T0050Z FaultyImageFilterV1_…`."""
-        return " ".join(str(part) for part in (self.source, self.slot, self.pipeline) if part is not None)
+        parts = (self.source, self.slot, self.day, self.pipeline, self.run)
+        return " ".join(str(part) for part in parts if part is not None)

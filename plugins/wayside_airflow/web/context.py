@@ -28,14 +28,14 @@ def open_warehouse() -> "ParquetWarehouse":
     """Open the warehouse of the settings."""
     from wayside.warehouse.parquet import ParquetWarehouse
 
-    return ParquetWarehouse(settings().warehouse)
+    return ParquetWarehouse(settings().lake)
 
 
 def open_store() -> "Store":
     """Open the picture store of the settings."""
-    from wayside.store import LocalStore
+    from wayside.store import open_store as opened
 
-    return LocalStore(settings().pictures)
+    return opened(settings())
 
 
 def _warehouse(request: Request) -> Any:
