@@ -90,7 +90,7 @@ def test_the_number_of_shards_changes_no_published_byte(tmp_path: Path, settings
     many = settings.model_copy(update={"state": tmp_path / "many", "shard_cameras": 5})
     run(settings, city)
     run(many, city)
-    assert len(list((many.warehouse / "staging").rglob("0002.parquet"))) > 0
+    assert len(list((many.lake / "staging").rglob("0002.parquet"))) > 0
     assert tables(many.state) == tables(settings.state)
     counts = [name for name in hashes(settings.state) if "published/counts" in name or "published/detections" in name]
     assert len(counts) == 4
