@@ -1,4 +1,4 @@
-"""Several processes that do the same thing at the same instant: `python -m tests.racers store|publish FOLDER NUMBER`.
+"""Several processes that do the same thing at the same instant: `python -m tests.racers RACE FOLDER NUMBER`.
 
 A script of its own, so that it can fork: the test process has threads by then. Prints what each racer was told, as
 one JSON list.
@@ -33,6 +33,16 @@ def storer(folder: Path, number: int) -> Work:
     return lambda: LocalStore(folder).create("Race/20260616/0700/c1.jpg", data, meta)
 
 
+def replacer(folder: Path, number: int) -> Work:
+    """Replace one picture that is there by a picture of one's own; tell whether it was the first."""
+    meta = PictureMeta(fetched_at=START + timedelta(seconds=number), http_status=200)
+    store, data = LocalStore(folder), f"picture {number}".encode() * 5000
+    (key,) = store.keys("Race")
+    before = store.read(key)
+    assert before is not None
+    return lambda: store.replace(key, data, meta, before.sha256)
+
+
 def publisher(folder: Path, number: int) -> Work:
     """Publish one scope ten times, with cameras of one's own name."""
     scope, warehouse = Scope("Race", Slot(START), "StubV1"), ParquetWarehouse(folder)
@@ -40,7 +50,7 @@ def publisher(folder: Path, number: int) -> Work:
     return lambda: [warehouse.publish(COUNTS, scope, rows) for _ in range(10)]
 
 
-RACES: dict[str, Callable[[Path, int], Work]] = {"store": storer, "publish": publisher}
+RACES: dict[str, Callable[[Path, int], Work]] = {"store": storer, "replace": replacer, "publish": publisher}
 
 
 def main(race: str, folder: str, number: str) -> None:

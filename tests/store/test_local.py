@@ -1,11 +1,11 @@
 """The folder of pictures: created once, by one, whole; and nothing outside of it."""
 
+import contextlib
 import errno
 import hashlib
 import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import hypothesis
@@ -17,21 +17,29 @@ from tests.processes import run_script
 
 from wayside.core.errors import InvalidIdentifierError, StoreError, StoreFullError
 from wayside.core.slots import Slot
-from wayside.store import LocalStore, PictureMeta, Store, picture_key
+from wayside.store import LocalStore, PictureMeta, picture_key
 from wayside.store.files import TEMPORARY
 
 SLOT = Slot.parse("20200501T0050Z")
 KEY = "TfL-images/20200501/0050/00001.01251.jpg"
+SHA = hashlib.sha256(b"faulty").hexdigest()
 META = PictureMeta(fetched_at=datetime(2020, 5, 1, 0, 50, 20, tzinfo=UTC), http_status=200, etag='"v1"')
+BETTER = META.model_copy(update={"etag": '"better"'})
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "pictures")
 
 
 def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def folders(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_dir() and path.name != ".meta"
+    )
 
 
 def test_the_layout_is_that_of_a_chrono_lens_bucket():
@@ -47,45 +55,6 @@ def test_names_that_would_leave_the_layout_are_refused(source: str, camera: str)
         picture_key(source, SLOT, camera)
 
 
-def test_what_was_created_is_read_back(store: LocalStore):
-    assert store.create(KEY, b"picture", META)
-    found = store.read(KEY)
-    assert found is not None
-    assert (found.key, found.data, found.meta) == (KEY, b"picture", META)
-    assert found.sha256 == hashlib.sha256(b"picture").hexdigest()
-    assert found.uri == store.uri(KEY) == (store.root / KEY).as_uri()
-    assert store.exists(KEY)
-
-
-def test_the_first_writer_wins_and_the_other_is_told(store: LocalStore):
-    later = META.model_copy(update={"fetched_at": META.fetched_at + timedelta(hours=1)})
-    assert store.create(KEY, b"first", META)
-    assert not store.create(KEY, b"second", later)
-    assert not store.create(KEY, b"first", later)
-    found = store.read(KEY)
-    assert found is not None
-    assert (found.data, found.meta) == (b"first", META)
-
-
-def test_of_threads_exactly_one_wins_and_the_record_is_the_winners(store: LocalStore):
-    racers = 8
-    for turn in range(20):
-        key, barrier = f"A/20200501/0050/c{turn}.jpg", threading.Barrier(racers)
-
-        def race(me: int, key: str = key, barrier: threading.Barrier = barrier) -> bool:
-            barrier.wait(30)
-            return store.create(key, bytes([me]) * 1000, META.model_copy(update={"etag": f'"{me}"'}))
-
-        with ThreadPoolExecutor(racers) as pool:
-            won = list(pool.map(race, range(racers)))
-        assert won.count(True) == 1
-        found = store.read(key)
-        assert found is not None
-        assert found.meta is not None
-        assert (found.data, found.meta.etag) == (bytes([won.index(True)]) * 1000, f'"{won.index(True)}"')
-    assert len(list(store.keys("A"))) == 20
-
-
 def test_of_processes_exactly_one_wins_and_the_record_is_the_winners(store: LocalStore):
     won = run_script("tests.racers", "store", store.root, 6)
     assert won.count(True) == 1
@@ -94,6 +63,59 @@ def test_of_processes_exactly_one_wins_and_the_record_is_the_winners(store: Loca
     assert found.meta is not None
     assert found.data == f"picture {won.index(True)}".encode() * 5000
     assert found.meta.fetched_at.second == won.index(True)
+
+
+def test_of_processes_that_replace_exactly_one_wins(store: LocalStore):
+    key = "Race/20260616/0700/c1.jpg"
+    store.create(key, b"faulty", META)
+    won = run_script("tests.racers", "replace", store.root, 6)
+    assert won.count(True) == 1
+    found = store.read(key)
+    assert found is not None
+    assert found.meta is not None
+    assert found.data == f"picture {won.index(True)}".encode() * 5000
+    assert found.meta.fetched_at.second == won.index(True)
+    assert len(files(store.root / "Race")) == 2
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_replacer_that_is_killed_leaves_one_of_the_two_pictures_with_its_record(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, step: int
+):
+    """The steps: the record, the picture, the old record; in the last turn nothing dies."""
+    steps = []
+
+    def dies(real: Callable[..., object]) -> Callable[..., object]:
+        def killed(path: Path, *arguments: object, **options: object) -> object:
+            if TEMPORARY not in path.name or real is renaming:
+                steps.append(path)
+                if len(steps) == step + 1:
+                    raise KeyboardInterrupt
+            return real(path, *arguments, **options)
+
+        return killed
+
+    renaming = Path.replace
+    store.create(KEY, b"faulty", META)
+    monkeypatch.setattr(Path, "replace", dies(Path.replace))
+    monkeypatch.setattr(Path, "unlink", dies(Path.unlink))
+    with pytest.raises(KeyboardInterrupt) if step < 3 else contextlib.nullcontext():
+        store.replace(KEY, b"better", BETTER, SHA)
+    monkeypatch.undo()
+    found = store.read(KEY)
+    assert found is not None
+    assert (found.data, found.meta) == ((b"faulty", META) if step < 2 else (b"better", BETTER))
+    assert store.replace(KEY, b"better", BETTER, SHA) is (step < 2)
+    assert list(store.keys("TfL-images")) == [KEY]
+
+
+def test_a_picture_of_somebody_else_can_be_replaced(store: LocalStore):
+    (store.root / KEY).parent.mkdir(parents=True)
+    (store.root / KEY).write_bytes(b"faulty")
+    assert store.replace(KEY, b"better", BETTER, SHA)
+    found = store.read(KEY)
+    assert found is not None
+    assert (found.data, found.meta) == (b"better", BETTER)
 
 
 def test_a_record_that_was_left_alone_does_not_get_another_pictures(store: LocalStore, monkeypatch: pytest.MonkeyPatch):
@@ -146,15 +168,6 @@ def test_times_without_a_zone_are_refused():
         PictureMeta(fetched_at=SLOT.start.replace(tzinfo=None))
 
 
-def test_what_is_not_there_is_not_there(store: LocalStore):
-    assert store.read(KEY) is None
-    assert not store.exists(KEY)
-    assert not store.delete(KEY)
-    assert list(store.keys("TfL-images")) == []
-    store.create(KEY, b"picture", META)
-    assert list(store.keys(KEY)) == []
-
-
 keys = st.lists(st.sampled_from(["a", "a-b", "a.b", "b", "0", "B"]), min_size=2, max_size=4).map("/".join)
 
 
@@ -193,17 +206,130 @@ def test_a_deleted_picture_takes_its_record_along_and_may_come_again(store: Loca
     assert again.meta == later
 
 
-BAD_KEYS = ["", "/", "/etc/passwd", "..", "../x.jpg", "a/../../x.jpg", "a/..", "a//b.jpg", "a/", "./a", "a/./b", "a\\b",
-            "a\0b", ".meta/x.json", "a/.meta/x.json", ".new-1", "~/../x"]  # fmt: skip
+def test_the_last_picture_of_a_slot_and_of_a_day_takes_the_folder_along(store: LocalStore):
+    first, last = KEY, KEY.replace("/0050/", "/0100/")
+    store.create(first, b"picture", META)
+    store.create(last, b"picture", META)
+    assert store.delete_many([first]) == 1
+    assert folders(store.root) == ["TfL-images", "TfL-images/20200501", "TfL-images/20200501/0100"]
+    assert store.delete_many([last]) == 1
+    assert folders(store.root) == ["TfL-images"]
+    assert store.create(first, b"picture", META)
 
 
-@pytest.mark.parametrize("key", BAD_KEYS)
-def test_keys_that_leave_the_store_are_refused_everywhere(store: LocalStore, key: str):
-    uses = (store.read, store.exists, store.delete, store.uri, lambda k: list(store.keys(k)))
-    for use in (*uses, lambda k: store.create(k, b"x", META)):
-        with pytest.raises(StoreError, match="key"):
-            use(key)
-    assert not store.root.exists()
+def test_a_folder_with_a_file_of_somebody_else_stays(store: LocalStore):
+    for slot, foreign in enumerate(["note.txt", ".hidden", ".meta/note.txt"]):
+        key = f"A/20200501/{slot:04}/c.jpg"
+        store.create(key, b"picture", META)
+        store.root.joinpath(key).parent.joinpath(foreign).write_bytes(b"mine")
+        assert store.delete_many([key]) == 1
+        assert store.root.joinpath(key).parent.joinpath(foreign).read_bytes() == b"mine"
+    assert store.prune("A") == 0
+    assert len(files(store.root / "A")) == 3
+
+
+def test_what_killed_runs_left_goes_when_it_is_old_and_no_picture_is_there(store: LocalStore):
+    other = KEY.replace("/0050/", "/0100/")
+    for key in (KEY, other):
+        store.create(key, b"picture", META)
+        left = store.root.joinpath(key).parent
+        for name in (f"{TEMPORARY}01", f".meta/{TEMPORARY}02", ".meta/00001.0123456789abcdef.json"):
+            (left / name).write_bytes(b"left")
+            os.utime(left / name, (0, 0))
+        (left / f"{TEMPORARY}new").write_bytes(b"of a writer at work")
+    store.delete(KEY)
+    assert store.prune("TfL-images") == 0
+    assert [name for name in files(store.root) if "/0050/" in name] == [f"TfL-images/20200501/0050/{TEMPORARY}new"]
+    assert len([name for name in files(store.root) if "/0100/" in name]) == 6
+    os.utime(store.root.joinpath(KEY).with_name(f"{TEMPORARY}new"), (0, 0))
+    assert store.prune("TfL-images/20200501") == 1
+    assert store.folders("TfL-images/20200501") == ["0100"]
+
+
+def test_pruning_goes_up_to_the_folder_of_the_day(store: LocalStore):
+    (store.root / "A" / "20200501" / "0050").mkdir(parents=True)
+    (store.root / "A" / "20200502").mkdir()
+    assert store.prune("A/20200501/0050") == 2
+    assert folders(store.root) == ["A", "A/20200502"]
+    assert store.prune("") == 1
+    assert folders(store.root) == ["A"]
+
+
+@pytest.mark.parametrize("linked", ["TfL-images", "TfL-images/20200501", "TfL-images/20200501/0050"])
+def test_nothing_is_deleted_or_replaced_through_a_link_that_leads_out(store: LocalStore, tmp_path: Path, linked: str):
+    outside = LocalStore(tmp_path / "outside")
+    outside.create(KEY, b"faulty", META)
+    before = files(outside.root)
+    (store.root / linked).parent.mkdir(parents=True)
+    (store.root / linked).symlink_to(outside.root / linked)
+    assert store.exists(KEY)
+    uses: list[Callable[[], object]] = [
+        lambda: store.delete(KEY),
+        lambda: store.delete_many([KEY]),
+        lambda: store.replace(KEY, b"better", BETTER, SHA),
+        lambda: store.prune(KEY.rpartition("/")[0]),
+    ]
+    for use in uses:
+        with pytest.raises(StoreError, match="outside of the store"):
+            use()
+    assert store.prune("") == 0
+    assert files(outside.root) == before
+    assert outside.read(KEY) is not None
+
+
+def test_records_are_not_deleted_through_a_link_that_leads_out(store: LocalStore, tmp_path: Path):
+    record = tmp_path / "outside" / f"00001.01251.{SHA[:16]}.json"
+    record.parent.mkdir()
+    record.write_bytes(b"mine")
+    os.utime(record, (0, 0))
+    (store.root / KEY).parent.mkdir(parents=True)
+    (store.root / KEY).write_bytes(b"faulty")
+    (store.root / KEY).with_name(".meta").symlink_to(record.parent)
+    with pytest.raises(StoreError, match="outside of the store"):
+        store.delete_many([KEY])
+    (store.root / KEY).unlink()
+    store.prune("TfL-images")
+    assert record.read_bytes() == b"mine"
+
+
+def test_a_link_in_a_pictures_place_goes_alone(store: LocalStore, tmp_path: Path):
+    target = tmp_path / "mine.jpg"
+    for use in (lambda: store.delete_many([KEY]), lambda: store.replace(KEY, b"better", BETTER, SHA)):
+        target.write_bytes(b"faulty")
+        (store.root / KEY).parent.mkdir(parents=True, exist_ok=True)
+        (store.root / KEY).symlink_to(target)
+        assert use()
+        assert target.read_bytes() == b"faulty"
+
+
+def test_creation_makes_a_folder_anew_that_is_removed_just_then(store: LocalStore, monkeypatch: pytest.MonkeyPatch):
+    real, removed = Path.mkdir, []
+
+    def made_and_removed(path: Path, *arguments: object, **options: object) -> None:
+        real(path, *arguments, **options)
+        if path.name == ".meta" and len(removed) < 3:
+            path.rmdir()
+            removed.append(path)
+
+    monkeypatch.setattr(Path, "mkdir", made_and_removed)
+    assert store.create(KEY, b"picture", META)
+    assert len(removed) == 3
+
+
+def test_a_folder_that_is_removed_each_time_is_a_store_error(store: LocalStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: None)
+    with pytest.raises(StoreError, match="vanishes"):
+        store.create(KEY, b"picture", META)
+
+
+def test_a_picture_that_vanishes_while_it_is_listed_is_left_out(store: LocalStore):
+    other = KEY.replace("01251", "01252")
+    store.create(KEY, b"picture", META)
+    store.create(other, b"picture", META)
+    listed = store.entries("TfL-images")
+    assert next(listed).key == KEY
+    store.delete(other)
+    assert list(listed) == []
 
 
 @given(st.text(st.sampled_from("ab./\\~\0 é") | st.characters(exclude_categories=["Cs"]), max_size=16))

@@ -3,6 +3,6 @@
 from wayside.store.layout import picture_key
 from wayside.store.local import LocalStore
 from wayside.store.opened import open_store
-from wayside.store.store import PictureMeta, Store, StoredPicture
+from wayside.store.store import PictureMeta, Store, StoredEntry, StoredPicture
 
-__all__ = ["LocalStore", "PictureMeta", "Store", "StoredPicture", "open_store", "picture_key"]
+__all__ = ["LocalStore", "PictureMeta", "Store", "StoredEntry", "StoredPicture", "open_store", "picture_key"]

@@ -6,10 +6,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from wayside.core.errors import StoreError, StoreFullError
 
 TEMPORARY = ".new-"
+_TRIES = 20
 
 
 @contextlib.contextmanager
@@ -24,9 +26,8 @@ def written(path: Path, data: bytes) -> Iterator[Path]:
     """
     temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("xb") as stream:
+            with _opened(temporary) as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -35,6 +36,15 @@ def written(path: Path, data: bytes) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise refused(error, path) from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a new file, making its folder; once more where somebody removes the empty folder just then."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("xb")
+    raise FileNotFoundError(errno.ENOENT, "its folder vanishes each time that it is made", str(path))
 
 
 def replace_file(path: Path, data: bytes) -> None:
