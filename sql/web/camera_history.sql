@@ -1,5 +1,6 @@
+-- with outcomes
 -- The outcomes of one camera between two slots, newest first.
 SELECT *
 FROM outcomes
-WHERE source = $source AND camera = $camera AND slot BETWEEN $first AND $last
+WHERE camera = @camera
 ORDER BY slot DESC

@@ -1,5 +1,5 @@
 -- The listed cameras of a source.
 SELECT camera, name
 FROM cameras
-WHERE source = $source
+WHERE source = @source
 ORDER BY camera

@@ -1,29 +1,35 @@
--- What became of each camera at each slot: the frame that was fetched and the counts that were made of it.
--- `state` is counted, faulty, missing, failed or waiting (fetched, not yet analysed); a slot without a row was not run.
+-- What became of each camera of a source at each slot between two: the frame that was fetched and the counts that a
+-- pipeline made of it. `state` is counted, faulty, missing, failed or waiting (fetched, not yet analysed); a slot
+-- without a row was not run.
 SELECT
   source,
   camera,
   slot,
-  counts.pipeline,
+  c.pipeline,
   CASE
-    WHEN frames.status = 'failed' AND COALESCE(counts.missing, TRUE) THEN 'failed'
-    WHEN COALESCE(counts.missing, frames.status = 'missing') THEN 'missing'
-    WHEN counts.faulty THEN 'faulty'
-    WHEN counts.camera IS NULL THEN 'waiting'
+    WHEN f.status = 'failed' AND COALESCE(c.missing, TRUE) THEN 'failed'
+    WHEN COALESCE(c.missing, f.status = 'missing') THEN 'missing'
+    WHEN c.faulty THEN 'faulty'
+    WHEN c.camera IS NULL THEN 'waiting'
     ELSE 'counted'
   END AS state,
-  CASE WHEN counts.faulty THEN counts.reason ELSE COALESCE(frames.reason, counts.reason) END AS reason,
-  frames.http_status,
-  frames.width,
-  frames.height,
-  frames.captured_at,
-  frames.fetched_at,
-  counts.bus,
-  counts.car,
-  counts.cyclist,
-  counts.motorcyclist,
-  counts.person,
-  counts.truck,
-  counts.van
-FROM frames
-FULL JOIN counts USING (source, camera, slot)
+  CASE WHEN c.faulty THEN c.reason ELSE COALESCE(f.reason, c.reason) END AS reason,
+  f.http_status,
+  f.width,
+  f.height,
+  f.captured_at,
+  f.fetched_at,
+  c.bus,
+  c.car,
+  c.cyclist,
+  c.motorcyclist,
+  c.person,
+  c.truck,
+  c.van
+FROM (
+  SELECT * FROM frames WHERE source = @source AND slot BETWEEN @first AND @last
+) AS f
+FULL JOIN (
+  SELECT * FROM counts WHERE source = @source AND pipeline = @pipeline AND slot BETWEEN @first AND @last
+) AS c
+  USING (source, camera, slot)

@@ -1,18 +1,21 @@
 """All access of the pages to tables: one function for each question, its SQL in a file of `sql/web`.
 
+The files are BigQuery's dialect and are translated for DuckDB. `_ask` gives every statement the source and pipeline of
+the lens, where it names such parameters.
+
 A `Lens` says which rows a page looks at: one source and one pipeline. The statements run on a private connection over
 the days that are asked for, so that a year of published files costs a page of one day nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from wayside.core.settings import settings
 from wayside.core.slots import SLOTS_PER_DAY, Slot
+from wayside.warehouse import sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +49,7 @@ class Newest:
 def sources(warehouse: "ParquetWarehouse") -> list[Row]:
     """List the sources, how many cameras each has, and the credit that it asks for."""
     with warehouse.connect(days=[]) as connection:
-        return _rows(connection.sql(_statement("sources")))
+        return _rows(connection.sql(sql.for_duckdb("web/sources")))
 
 
 def newest(warehouse: "ParquetWarehouse", source: str, today: date, pipeline: str | None = None) -> Newest | None:
@@ -75,19 +78,20 @@ def _newest_of(paths: Sequence[PurePath]) -> Newest:
 
 def camera_names(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
     """List the cameras of a source with their names."""
-    return _ask(warehouse, "camera_names", lens, [], source=lens.source)
+    return _ask(warehouse, "camera_names", lens, [])
 
 
 def camera(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> Row | None:
     """Return what the source says about one camera, or None if it does not list it."""
-    found = _ask(warehouse, "camera", lens, [], source=lens.source, camera=name)
+    found = _ask(warehouse, "camera", lens, [], camera=name)
     return found[0] if found else None
 
 
 def cameras_at(warehouse: "ParquetWarehouse", lens: Lens, slot: Slot) -> list[Row]:
     """List every camera of a source with its outcome at a slot and the slot at which it was counted last."""
-    days = _days(Slot.floor(slot.start - _LOOK_BACK), slot)
-    return _ask(warehouse, "cameras_at_slot", lens, days, source=lens.source, slot=slot.start)
+    back = Slot.floor(slot.start - _LOOK_BACK)
+    bounds = {"since": back.start.replace(hour=0, minute=0), "first": slot.start, "last": slot.start}
+    return _ask(warehouse, "cameras_at_slot", lens, _days(back, slot), **bounds)
 
 
 def boxes(
@@ -102,7 +106,8 @@ def boxes(
         "boxes",
         lens,
         sorted({slot.day for slot in slots}),
-        source=lens.source,
+        first=slots[0].start,
+        last=slots[-1].start,
         slots=[slot.start for slot in slots],
         cameras=sorted({name for name, _ in wanted}),
     )
@@ -115,40 +120,43 @@ def boxes(
 def camera_history(warehouse: "ParquetWarehouse", lens: Lens, name: str, first: Slot, last: Slot) -> list[Row]:
     """List the outcomes of one camera between two slots, newest first."""
     bounds = {"first": first.start, "last": last.start}
-    return _ask(warehouse, "camera_history", lens, _days(first, last), source=lens.source, camera=name, **bounds)
+    return _ask(warehouse, "camera_history", lens, _days(first, last), camera=name, **bounds)
 
 
 def frame_cameras(warehouse: "ParquetWarehouse", lens: Lens, slot: Slot) -> list[str]:
     """List the cameras that have a frame at a slot, in the order in which shards are cut."""
-    rows = _ask(warehouse, "frame_cameras", lens, [slot.day], source=lens.source, slot=slot.start)
+    rows = _ask(warehouse, "frame_cameras", lens, [slot.day], slot=slot.start)
     return [row["camera"] for row in rows]
 
 
 def series(warehouse: "ParquetWarehouse", lens: Lens, first: Slot, last: Slot, name: str | None) -> list[Row]:
     """Return objects seen at each slot between two, over all cameras or one."""
     bounds = {"first": first.start, "last": last.start}
-    return _ask(warehouse, "series", lens, _days(first, last), source=lens.source, camera=name, **bounds)
+    return _ask(warehouse, "series", lens, _days(first, last), camera=name, **bounds)
 
 
 def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Table":
     """Return camera, slot and outcome of every frame or count of the day that starts at `first`, as Arrow columns."""
-    last = first.shift(SLOTS_PER_DAY - 1)
-    with _connect(warehouse, lens, [first.day]) as connection:
-        params = {"source": lens.source, "first": first.start, "last": last.start}
-        return connection.sql(_statement("coverage"), params=params).to_arrow_table()
+    params = {"first": first.start, "last": first.shift(SLOTS_PER_DAY - 1).start}
+    with _asked(warehouse, "coverage", lens, [first.day], params) as relation:
+        return relation.to_arrow_table()
 
 
 def _ask(warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object) -> list[Row]:
-    with _connect(warehouse, lens, days) as connection:
-        return _rows(connection.sql(_statement(question), params=params))
+    with _asked(warehouse, question, lens, days, params) as relation:
+        return _rows(relation)
 
 
-def _connect(warehouse: "ParquetWarehouse", lens: Lens, days: Sequence[str]) -> Any:
-    """Open the tables narrowed to the lens, with the view `outcomes` that joins frames and counts."""
-    pipelines = [lens.pipeline] if lens.pipeline else []
-    connection = warehouse.connect([lens.source], days, pipelines)
-    connection.execute(f"CREATE VIEW outcomes AS {_statement('outcomes')}")
-    return connection
+@contextmanager
+def _asked(
+    warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], params: Mapping[str, object]
+) -> Iterator[Any]:
+    """Ask a question over the files that the lens leaves. Parameters that it does not name are left out."""
+    name = f"web/{question}"
+    given = {"source": lens.source, "pipeline": lens.pipeline, **params}
+    wanted = {key: value for key, value in given.items() if key in sql.parameters(name)}
+    with warehouse.connect([lens.source], days, [lens.pipeline] if lens.pipeline else []) as connection:
+        yield connection.sql(sql.for_duckdb(name), params=wanted)
 
 
 def _days(first: Slot, last: Slot) -> list[str]:
@@ -160,8 +168,3 @@ def _rows(relation: Any) -> list[Row]:
     # Through Arrow: DuckDB's own rows would need one more library for the time zone.
     rows: list[Row] = relation.to_arrow_table().to_pylist()
     return rows
-
-
-@lru_cache(maxsize=32)
-def _statement(name: str) -> str:
-    return (settings().home / "sql" / "web" / f"{name}.sql").read_text(encoding="utf-8")
