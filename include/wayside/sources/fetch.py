@@ -8,10 +8,12 @@ story down to the microsecond, and a run that is killed loses nothing that it ha
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ImageError, SourceError, StoreError, StoreFullError
@@ -24,6 +26,7 @@ from wayside.store import PictureMeta, Store, StoredPicture, picture_key
 
 Row = dict[str, object]
 Progress = Callable[[Row], None]
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,38 @@ async def fetch_range(
             yield slot, await shard.run(cameras, kept.get(slot, []), progress)
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture that was fetched and not stored, since another one, `stored`, lies under its key."""
+
+    camera: str
+    data: bytes
+    meta: PictureMeta
+    stored: StoredPicture
+
+
+async def fetch_candidates(
+    source: Source,
+    offers: Sequence[Offer],
+    slot: Slot,
+    store: Store,
+    *,
+    settings: Settings,
+    clock: Clock = utc_now,
+    http: HttpClient | None = None,
+) -> list[Candidate]:
+    """Fetch offered pictures of a slot for which other pictures are stored already; store nothing.
+
+    An offer that is evidently the stored picture, by its time or by its bytes, is left out; so is one that cannot be
+    had or is no whole picture, which is logged. Arguments and errors are those of `fetch_slot`.
+    """
+    async with _client(source, settings, clock, http) as client:
+        shard = _Shard(source, slot, store, settings, clock, client)
+        found = await shard.together([shard.candidate(offer) for offer in offers])
+        shard.report()
+    return [candidate for candidate in found if candidate is not None]
+
+
 @asynccontextmanager
 async def _client(
     source: Source, settings: Settings, clock: Clock, http: HttpClient | None
@@ -151,15 +186,21 @@ class _Shard:
             return row
 
         try:
+            rows = await self.together([one(camera) for camera in cameras])
+        except StoreFullError as error:
+            told = f"{len(done)} of {len(cameras)} cameras of {self.spec.id} {self.slot} are done and stay"
+            raise StoreFullError(f"{error}; {told}, and a new run goes on from there") from error
+        self.report()
+        return rows
+
+    @staticmethod
+    async def together(work: Sequence[Coroutine[object, object, Result]]) -> list[Result]:
+        """Wait for everything at once; the first error ends the others and is raised."""
+        try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(camera)) for camera in cameras]
+                tasks = [group.create_task(one) for one in work]
         except BaseExceptionGroup as group:
-            error = group.exceptions[0]
-            if isinstance(error, StoreFullError):
-                told = f"{len(done)} of {len(cameras)} cameras of {self.spec.id} {self.slot} are done and stay"
-                raise StoreFullError(f"{error}; {told}, and a new run goes on from there") from error
-            raise error from error.__cause__
-        self._report()
+            raise group.exceptions[0] from group.exceptions[0].__cause__
         return [task.result() for task in tasks]
 
     async def one(self, camera: Camera, offer: Offer) -> Row:
@@ -170,11 +211,28 @@ class _Shard:
         if offer.url is None:
             return self._row(camera, offer.reason or Reason.NO_PICTURE)
         try:
-            return await self._take_in_time(camera, offer, offer.url, known)
+            return await self._in_time(offer.url, lambda url: self._take(camera, offer, url, known))
         except FetchError as error:
-            self.complaints[error.reason] += 1
-            self.examples.setdefault(error.reason, str(error))
+            self._complain(error)
             return self._row(camera, error.reason, error.http_status)
+
+    async def candidate(self, offer: Offer) -> Candidate | None:
+        """Fetch a picture beside the stored one; None if there is no stored one, no other, or none to be had."""
+        stored = await asyncio.to_thread(self.store.read, picture_key(self.spec.id, self.slot, offer.camera))
+        if stored is None or offer.url is None or _same_moment(stored, offer):
+            return None
+        try:
+            answer = await self._in_time(
+                offer.url, lambda url: self.source.download(self.http, url, self.settings.max_image_bytes, None)
+            )
+            data, meta = await asyncio.to_thread(self._made, offer, answer)
+        except ImageError as error:
+            self._complain(FetchError(reason_of_image(error), f"{offer.url}: {error}"))
+            return None
+        except FetchError as error:
+            self._complain(error)
+            return None
+        return None if data == stored.data else Candidate(offer.camera, data, meta, stored)
 
     def _look(self, camera: Camera, offer: Offer) -> tuple[StoredPicture | None, Known | None]:
         """Return the picture if it is stored already, else what is known of the one before it."""
@@ -187,11 +245,11 @@ class _Shard:
         known = Known(before.meta.etag, before.meta.last_modified)
         return None, known if known != Known() else None
 
-    async def _take_in_time(self, camera: Camera, offer: Offer, url: str, known: Known | None) -> Row:
+    async def _in_time(self, url: str, take: Callable[[str], Awaitable[Result]]) -> Result:
         """Wait for a lane and take the picture, unless the deadline of the whole call comes first."""
         try:
             async with asyncio.timeout_at(self.deadline) as limit, self.http.lane(url):
-                return await self._take(camera, offer, url, known)
+                return await take(url)
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -212,7 +270,11 @@ class _Shard:
             raise FetchError(reason_of_image(error), f"{url}: {error}", http_status=answer.status) from error
 
     def _keep(self, camera: Camera, offer: Offer, answer: Answer) -> Row:
-        """Check, reduce and store the bytes. What they are is decided by the bytes, not by the type they came with."""
+        """Check, reduce and store the bytes."""
+        return self._create(camera, *self._made(offer, answer))
+
+    def _made(self, offer: Offer, answer: Answer) -> tuple[bytes, PictureMeta]:
+        """Check and reduce the bytes. What they are is decided by the bytes, not by the type they came with."""
         from wayside.vision.decode import Limits, check, shrink
 
         data, limits = answer.body, Limits.of(self.settings)
@@ -229,7 +291,7 @@ class _Shard:
             width=header.width,
             height=header.height,
         )
-        return self._create(camera, data, meta)
+        return data, meta
 
     def _keep_again(self, camera: Camera, answer: Answer) -> Row | None:
         """Store the picture of the slot before once more; None if it is no longer there."""
@@ -302,10 +364,19 @@ class _Shard:
     def _late(self, what: str) -> str:
         return f"{what} within the {self.settings.fetch_deadline:g} s that all cameras share (fetch_deadline)"
 
-    def _report(self) -> None:
+    def _complain(self, error: FetchError) -> None:
+        self.complaints[error.reason] += 1
+        self.examples.setdefault(error.reason, str(error))
+
+    def report(self) -> None:
         """Log each complaint once, with how often it came and one example."""
         for reason, times in self.complaints.most_common():
             log.warning("%s %s: %d x %s, such as: %s", self.spec.id, self.slot, times, reason, self.examples[reason])
+
+
+def _same_moment(stored: StoredPicture, offer: Offer) -> bool:
+    """Tell whether an offer is of the very picture that is stored, as far as its time says."""
+    return offer.captured_at is not None and stored.meta is not None and stored.meta.captured_at == offer.captured_at
 
 
 def _size(data: bytes, settings: Settings) -> tuple[int | None, int | None]:

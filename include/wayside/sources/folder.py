@@ -30,6 +30,7 @@ class FolderSource:
     """The folder at `spec.url`, a path relative to the configuration folder."""
 
     steady: ClassVar[bool] = False
+    keeps: ClassVar[bool] = True
 
     def __init__(self, spec: SourceSpec) -> None:
         self.spec = spec

@@ -59,6 +59,8 @@ class Source(Protocol):
     spec: SourceSpec
     #: Whether a camera's picture keeps its address, so that it makes sense to ask whether it changed.
     steady: ClassVar[bool]
+    #: Whether old pictures can be had, so that it makes sense to ask for its history.
+    keeps: ClassVar[bool]
 
     async def cameras(self, http: HttpClient) -> list[Camera]:
         """Return the cameras to look at: those listed, or those asked for by name."""
@@ -79,6 +81,7 @@ class WebSource:
     """What the sources on the web have in common; a source without a history offers nothing for other slots."""
 
     steady: ClassVar[bool] = True
+    keeps: ClassVar[bool] = False
 
     def __init__(self, spec: SourceSpec) -> None:
         self.spec = spec

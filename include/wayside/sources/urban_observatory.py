@@ -34,6 +34,7 @@ class UrbanObservatorySource(WebSource):
     """The API whose base is `spec.url`; whoever answers in the same form will do."""
 
     steady: ClassVar[bool] = False
+    keeps: ClassVar[bool] = True
 
     async def cameras(self, http: HttpClient) -> list[Camera]:
         """Read all pages; raise `SourceError` if one of them cannot be had, because the list would be cut."""
