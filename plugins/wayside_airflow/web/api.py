@@ -1,21 +1,18 @@
-"""The data behind the pages as JSON and CSV; other programs with an Airflow token may use it too."""
+"""The data behind the pages as JSON; other programs with an Airflow token may use it too."""
 
-import csv
-import io
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from wayside.core.clock import utc_now
-from wayside.core.ids import camera_id
 from wayside.core.slots import SLOTS_PER_DAY, Slot
 from wayside_airflow.web import queries
-from wayside_airflow.web.choice import Chosen, day_of, first_slot, span_of
+from wayside_airflow.web.choice import Chosen, day_of, first_slot
 from wayside_airflow.web.context import Warehouse
 from wayside_airflow.web.grid import Coverage
-from wayside_airflow.web.queries import Row
+from wayside_airflow.web.series import Counts
 
 router = APIRouter()
 
@@ -40,26 +37,8 @@ def cameras(warehouse: Warehouse, choice: Chosen) -> dict[str, Any]:
     return {"source": lens.source, "cameras": queries.camera_names(warehouse, lens)}
 
 
-def chosen_series(
-    warehouse: Warehouse,
-    choice: Chosen,
-    range: Literal["24h", "7d", "custom"] = "24h",  # noqa: A002 - the name in the address
-    first: str | None = None,
-    last: str | None = None,
-    camera: str | None = None,
-) -> tuple[Slot, Slot, list[Row]]:
-    """Read the series that a query string asks for: its bounds and its rows."""
-    lens, latest = choice.need()
-    begin, end = span_of(latest, range, first, last)
-    name = camera_id(camera) if camera else None
-    return begin, end, queries.series(warehouse, lens, begin, end, name)
-
-
-Series = Annotated[tuple[Slot, Slot, list[Row]], Depends(chosen_series)]
-
-
 @router.get("/api/counts")
-def counts(series: Series) -> dict[str, Any]:
+def counts(series: Counts) -> dict[str, Any]:
     """Give objects seen at each slot, by class; over more than two days the mean of each hour."""
     from wayside.core.tables import COUNT_CLASSES
 
@@ -84,27 +63,6 @@ def counts(series: Series) -> dict[str, Any]:
         "counted": columns["counted"],
         "classes": {name: columns[name] for name in seen},
     }
-
-
-@router.get("/api/counts.csv")
-def counts_csv(series: Series, choice: Chosen, camera: str | None = None) -> Response:
-    """Give the same series as a file: one line for each slot, never averaged."""
-    from wayside.core.tables import COUNT_CLASSES
-
-    first, last, rows = series
-    lens, _ = choice.need()
-    names = ["cameras", "counted", *COUNT_CLASSES]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["slot", "source", "pipeline", "camera", *names])
-    for row in rows:
-        writer.writerow([_iso(Slot(row["slot"])), lens.source, lens.pipeline, camera, *(row[name] for name in names)])
-    name = "_".join(part for part in ("counts", lens.source, camera, first.day, last.day) if part)
-    return Response(
-        text.getvalue(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-    )
 
 
 @router.get("/api/coverage")

@@ -19,6 +19,7 @@ from wayside_airflow.web import queries
 from wayside_airflow.web.cards import ATTENTION, STATES, Card, card, matches, with_boxes
 from wayside_airflow.web.choice import Choice, Chosen, day_of, slot_of, span_of
 from wayside_airflow.web.context import Warehouse, render
+from wayside_airflow.web.series import FIRST_SHOWN
 
 router = APIRouter()
 
@@ -26,7 +27,7 @@ PER_PAGE = 48
 # Minutes after the end of the newest slot before the page remarks on it.
 _USUAL_DELAY = 30
 Health = Literal["", "counted", "faulty", "missing", "failed", "waiting", "not_run", "attention"]
-Span = Literal["24h", "7d", "custom"]
+Span = Literal["24h", "7d", "custom", "daily"]
 
 
 @router.get("/")
@@ -153,10 +154,13 @@ def counts(
     first: str | None = None,
     last: str | None = None,
     camera: str | None = None,
+    series: str = FIRST_SHOWN,
 ) -> HTMLResponse:
-    """Show the series of a source or of one camera; the browser fetches the numbers."""
+    """Show the series of a source or of one camera, or its daily series adjusted; the browser fetches the numbers."""
     if choice.lens is None or choice.latest is None:
         return _empty(request, choice, "counts")
+    if range == "daily":
+        return _daily(request, choice, series)
     begin, end = span_of(choice.latest, range, first, last)
     values = {
         **_common(choice, "counts"),
@@ -176,18 +180,50 @@ def counts(
     return render(request, "counts.html", values)
 
 
+def _daily(request: Request, choice: Choice, series: str) -> HTMLResponse:
+    """Show one daily series of a source: as it was counted, adjusted, and its trend."""
+    from wayside.core.tables import SERIES_CLASSES
+
+    lens, _ = choice.need()
+    if series not in SERIES_CLASSES:
+        raise HTTPException(404, f"there is no series {series!r}; there are {', '.join(SERIES_CLASSES)}")
+    values = {
+        **_common(choice, "counts"),
+        "range": "daily",
+        "series": series,
+        "classes": SERIES_CLASSES,
+        "filters": {**choice.query, "source": lens.source, "range": "daily", "series": series},
+    }
+    return render(request, "daily.html", values)
+
+
 @router.get("/coverage")
-def coverage(request: Request, choice: Chosen, day: str | None = None) -> HTMLResponse:
-    """Show what became of every camera and slot of a day; the browser fetches and draws it."""
+def coverage(
+    request: Request,
+    choice: Chosen,
+    day: str | None = None,
+    span: Literal["day", "weeks"] = "day",
+    q: Annotated[str, Query(max_length=200)] = "",
+) -> HTMLResponse:
+    """Show what became of every camera and slot of a day, or of every day of four weeks; the browser draws it."""
     if choice.lens is None or choice.latest is None:
         return _empty(request, choice, "coverage")
     chosen = day_of(day) if day else choice.latest.start.date()
+    step = timedelta(days=7 if span == "weeks" else 1)
     values = {
         **_common(choice, "coverage"),
+        "span": span,
+        "q": q,
         "day_chosen": chosen,
-        "day_before": chosen - timedelta(days=1),
-        "day_after": chosen + timedelta(days=1),
-        "filters": {**choice.query, "source": choice.lens.source, "day": chosen},
+        "day_before": chosen - step,
+        "day_after": chosen + step,
+        "filters": {
+            **choice.query,
+            "source": choice.lens.source,
+            "day": chosen,
+            "span": None if span == "day" else span,
+            "q": q,
+        },
     }
     return render(request, "coverage.html", values)
 

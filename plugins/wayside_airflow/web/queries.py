@@ -135,6 +135,17 @@ def series(warehouse: "ParquetWarehouse", lens: Lens, first: Slot, last: Slot, n
     return _ask(warehouse, "series", lens, _days(first, last), camera=name, **bounds)
 
 
+def timeseries(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> list[Row]:
+    """Return the daily series of one class, oldest day first; empty until `build_timeseries` has run."""
+    return _ask(warehouse, "timeseries", lens, [], series=name)
+
+
+def all_timeseries(warehouse: "ParquetWarehouse", lens: Lens) -> "pa.Table":
+    """Return every daily series of a source as Arrow columns."""
+    with _asked(warehouse, "timeseries_all", lens, [], {}) as relation:
+        return relation.to_arrow_table()
+
+
 def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Table":
     """Return camera, slot and outcome of every frame or count of the day that starts at `first`, as Arrow columns."""
     params = {"first": first.start, "last": first.shift(SLOTS_PER_DAY - 1).start}

@@ -1,15 +1,9 @@
 // A line chart in SVG: one line for each class, a strip below that says how many cameras stand behind each point.
 // Drawn by hand because Plotly's bundle is several megabytes and writes inline styles, which the pages forbid.
 
-const SVG = "http://www.w3.org/2000/svg";
-const EDGE = { left: 62, right: 16, top: 12, strip: 22, axis: 24 };
+import { draw } from "./dom.js";
 
-const draw = (name, attributes = {}, ...children) => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-};
+const EDGE = { left: 62, right: 16, top: 12, strip: 22, axis: 24 };
 
 const number = (value) => (value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));
 
@@ -135,6 +129,7 @@ export class LineChart {
     const svg = draw("svg", { width, height, "aria-hidden": "true" });
     svg.append(...this.#axes(marks, width, floor), ...this.#strip(floor + 6));
     for (const [name, values] of series) svg.append(draw("path", { class: `line c-${name}`, d: path(values, this.x, this.y) }));
+    svg.append(...this.#outliers());
     this.cursor = draw("g", { class: "cursor" });
     svg.append(this.cursor);
     this.plot.replaceChildren(svg, this.tip);
@@ -155,7 +150,7 @@ export class LineChart {
     const { times } = this.data;
     const hours = (times.length * this.data.step_minutes) / 60;
     const room = (this.width - EDGE.left - EDGE.right) / 76;
-    const every = [1, 2, 3, 4, 6, 12, 24, 48, 96, 192].find((step) => hours / step <= room) ?? 384;
+    const every = [1, 2, 3, 4, 6, 12, 24, 48, 96, 168, 336, 672, 2184].find((step) => hours / step <= room) ?? 8736;
     const origin = Date.parse(`${times[0].slice(0, 10)}T00:00Z`);
     return times.flatMap((time, index) => {
       const passed = (Date.parse(time) - origin) / 3_600_000;
@@ -196,6 +191,21 @@ export class LineChart {
     this.said.textContent = this.at === null ? "" : this.tip.innerText.replaceAll("\n", ", ");
   }
 
+  /** Name a point: a day, or a time with its day; and what is odd about it. */
+  #title(index) {
+    const time = this.data.times[index];
+    const odd = { AO: ", a day apart", LS: ", the level changes" }[this.data.outliers?.[index]] ?? "";
+    return this.data.step_minutes === 1440 ? `${time.slice(0, 10)}${odd}` : `${when(time, { day: true })} UTC`;
+  }
+
+  /** Mark the days that the adjustment took for outliers. */
+  #outliers() {
+    const values = this.data.classes.original;
+    return (this.data.outliers ?? []).flatMap((kind, index) =>
+      kind && values[index] != null && !this.perCamera ? [draw("circle", { class: "odd", cx: this.x(index), cy: this.y(values[index]), r: 5 })] : [],
+    );
+  }
+
   /** Show the values at one point, beside it; null hides them. */
   #mark(index) {
     this.at = index;
@@ -205,7 +215,7 @@ export class LineChart {
     const x = this.x(index);
     this.cursor.append(draw("line", { x1: x, x2: x, y1: EDGE.top, y2: this.floor }));
     const title = document.createElement("b");
-    title.textContent = `${when(this.data.times[index], { day: true })} UTC`;
+    title.textContent = this.#title(index);
     const lines = [title];
     for (const name of this.#names()) {
       const value = this.#value(name, index);

@@ -14,13 +14,16 @@ const figure = (value) => (value == null ? "–" : value.toLocaleString("en", { 
 const write = (table, data) => {
   const names = Object.keys(data.classes);
   const head = document.createElement("tr");
-  const title = data.step_minutes === 60 ? "Hour (UTC), mean" : "Slot (UTC)";
-  head.append(...[title, "counted", ...names].map((text) => cell("th", text, "col")));
+  const daily = data.step_minutes === 1440;
+  const title = { 60: "Hour (UTC), mean", 1440: "Day (UTC)" }[data.step_minutes] ?? "Slot (UTC)";
+  const more = daily ? ["imputed", "outlier"] : [];
+  head.append(...[title, "counted", ...names, ...more].map((text) => cell("th", text, "col")));
   const rows = data.times.map((time, index) => {
     const row = document.createElement("tr");
     const counted = data.counted[index] == null ? "not run" : `${figure(data.counted[index])} of ${figure(data.cameras[index])}`;
-    row.append(cell("th", when(time, { day: true }), "row"), cell("td", counted));
+    row.append(cell("th", daily ? time.slice(0, 10) : when(time, { day: true }), "row"), cell("td", counted));
     row.append(...names.map((name) => cell("td", figure(data.classes[name][index]))));
+    if (daily) row.append(cell("td", `${figure(100 * data.imputed_share[index])} %`), cell("td", data.outliers[index] ?? ""));
     return row;
   });
   const top = document.createElement("thead");

@@ -1,28 +1,17 @@
 // A day of outcomes: one row for each camera, 144 slots wide. Runs of equal slots are one rectangle, so that a page of
 // rows is a few hundred shapes; colour and pattern both tell the state apart.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { draw, make, pager, patterns, shares, words } from "./dom.js";
+
 const SLOTS = 144;
 const PER_PAGE = 50;
-const STATES = ["counted", "faulty", "missing", "failed", "waiting", "not_run"];
+// A late picture was counted like any other.
+const COUNTED = new Set(["counted", "late"]);
+const STATES = ["counted", "late", "faulty", "missing", "failed", "waiting", "not_run"];
 
 const host = document.getElementById("coverage");
 const part = (name) => host.querySelector(`[data-${name}]`);
-const words = (text) => text.replaceAll("_", " ");
 const clock = (slot) => `${String(Math.floor(slot / 6)).padStart(2, "0")}:${slot % 6}0`;
-
-const make = (name, attributes = {}, ...children) => {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-};
-
-const draw = (name, attributes) => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-};
 
 class Matrix {
   constructor(data) {
@@ -48,7 +37,7 @@ class Matrix {
 
   #counted(letters) {
     let counted = 0;
-    for (let slot = 0; slot < this.data.due; slot += 1) counted += this.#state(letters, slot) === "counted";
+    for (let slot = 0; slot < this.data.due; slot += 1) counted += COUNTED.has(this.#state(letters, slot));
     return counted;
   }
 
@@ -57,14 +46,7 @@ class Matrix {
   }
 
   #shares() {
-    const { totals } = this.data;
-    const all = Object.values(totals).reduce((sum, number) => sum + number, 0);
-    const items = STATES.filter((state) => totals[state] || state === "counted").map((state) => {
-      const share = all ? (100 * totals[state]) / all : 0;
-      const text = share > 0 && share < 0.1 ? "<0.1" : share.toFixed(1);
-      return make("div", { class: `share s-${state}` }, make("i", { "aria-hidden": "true" }), make("span", {}, words(state)), make("b", {}, `${text} %`), make("small", {}, totals[state].toLocaleString("en")));
-    });
-    part("shares").replaceChildren(...items);
+    part("shares").replaceChildren(...shares(STATES, this.data.totals));
   }
 
   #kept() {
@@ -85,7 +67,7 @@ class Matrix {
     this.byId = new Map(shown.map((camera) => [camera.id, camera]));
     const rows = shown.length ? shown.map((camera) => this.#row(camera)) : [make("p", { class: "none" }, "No camera fits.")];
     part("matrix").replaceChildren(this.#hours(), ...rows);
-    this.#pager(pages, kept.length);
+    part("pager").replaceChildren(...pager(this.page, pages, kept.length, (to) => this.#show(to)));
   }
 
   #hours() {
@@ -113,17 +95,6 @@ class Matrix {
     }
     strip.append(draw("rect", { class: "pick", width: `${100 / SLOTS}%`, height: "100%", visibility: "hidden" }));
     return make("div", { class: "line" }, link, strip, make("span", { class: "part" }, `${share} %`));
-  }
-
-  #pager(pages, found) {
-    const step = (text, page) => {
-      const button = make("button", { type: "button", class: "button quiet" }, text);
-      button.disabled = page < 0 || page >= pages;
-      button.addEventListener("click", () => this.#show(page));
-      return button;
-    };
-    const where = make("span", {}, `${found.toLocaleString("en")} cameras, page ${this.page + 1} of ${pages}`);
-    part("pager").replaceChildren(...(pages > 1 ? [step("‹ Previous", this.page - 1), where, step("Next ›", this.page + 1)] : [where]));
   }
 
   #address(id, slot) {
@@ -185,29 +156,12 @@ class Matrix {
   }
 }
 
-/** Patterns lie over the colours, for eyes that do not tell the colours apart. */
-const patterns = () => {
-  const box = draw("svg", { class: "patterns", "aria-hidden": "true" });
-  for (const [state, size, d] of [
-    ["faulty", 6, "M-1 1 1-1M0 6 6 0M5 7 7 5"],
-    ["missing", 6, "M3 2v2"],
-    ["failed", 5, "M0 0 5 5M5 0 0 5"],
-  ]) {
-    const pattern = draw("pattern", { id: `p-${state}`, width: size, height: size, patternUnits: "userSpaceOnUse" });
-    pattern.append(draw("path", { d, class: "grain" }));
-    box.append(pattern);
-  }
-  document.body.append(box);
-};
-
+patterns();
 try {
   const answer = await fetch(host.dataset.url);
   const data = await answer.json();
   if (!answer.ok) part("matrix").replaceChildren(make("p", { class: "none" }, data.detail));
-  else {
-    patterns();
-    new Matrix(data);
-  }
+  else new Matrix(data);
 } catch {
   part("matrix").replaceChildren(make("p", { class: "none" }, "The coverage could not be loaded: is the API server running, and are you signed in?"));
 }
