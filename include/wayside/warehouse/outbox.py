@@ -109,6 +109,11 @@ class Outbox:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @classmethod
+    def of(cls, batch: Batch) -> "Outbox":
+        """Return the outbox in which a batch lies."""
+        return cls(batch.path.parents[1])
+
     def mark(self, table: Table, scope: Scope, sha256: str) -> None:
         """Note that the scope is published with content of this hash. Called before the rows are in place."""
         document = {"scope": scope.as_json(), "sha256": sha256}
