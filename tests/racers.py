@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from tests.tables import count_rows
@@ -50,7 +50,27 @@ def publisher(folder: Path, number: int) -> Work:
     return lambda: [warehouse.publish(COUNTS, scope, rows) for _ in range(10)]
 
 
-RACES: dict[str, Callable[[Path, int], Work]] = {"store": storer, "replace": replacer, "publish": publisher}
+def compactor(folder: Path, number: int) -> Work:
+    """Publish five slots of one's own twenty times, and compact the day each time."""
+    warehouse, first = ParquetWarehouse(folder), Slot.parse("20260616T0000Z").shift(number * 5)
+
+    def work() -> int:
+        for car in range(20):
+            for step in range(5):
+                scope = Scope("Race", first.shift(step), "StubV1")
+                warehouse.publish(COUNTS, scope, to_arrow(COUNTS, count_rows(scope, ["a", "b"], car=car)))
+            warehouse.compact(date(2026, 6, 17))
+        return 20
+
+    return work
+
+
+RACES: dict[str, Callable[[Path, int], Work]] = {
+    "store": storer,
+    "replace": replacer,
+    "publish": publisher,
+    "compact": compactor,
+}
 
 
 def main(race: str, folder: str, number: str) -> None:

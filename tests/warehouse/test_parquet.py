@@ -187,7 +187,7 @@ def test_replaced_files_are_dropped_once_nobody_reads_them(
     neighbour = Scope("City", SLOT.previous, "StubV1")
     publish_counts(warehouse, neighbour, ["a"])
     assert len(list(path.parent.glob(".2350-*"))) == 3, "they serve readers for an hour"
-    monkeypatch.setattr("wayside.warehouse.parquet._READERS_MAY_TAKE", -1.0)
+    monkeypatch.setattr("wayside.warehouse.layout.READERS_MAY_TAKE", -1.0)
     publish_counts(warehouse, SCOPE, ["a"], car=9)
     assert [name.stat().st_ino for name in path.parent.glob(".2350-*")] == [path.stat().st_ino]
     assert len(list(path.parent.glob(".2340-*"))) == 1
@@ -264,7 +264,7 @@ def test_a_full_disk_leaves_what_was_there(warehouse: ParquetWarehouse, monkeypa
 def test_a_disk_that_refuses_is_named(warehouse: ParquetWarehouse):
     warehouse.root.parent.mkdir(exist_ok=True)
     warehouse.root.write_bytes(b"a file in the folder's place")
-    with pytest.raises(StoreError, match=r"cannot write or read .*2350\.parquet: Not a directory"):
+    with pytest.raises(StoreError, match=r"cannot write or read .*StubV1: Not a directory"):
         publish_counts(warehouse, SCOPE, ["a"])
 
 

@@ -6,7 +6,6 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -126,9 +125,9 @@ def query(
 
 def _newest_end(warehouse: "ParquetWarehouse", sources: list[str] | None, pipelines: list[str] | None) -> datetime:
     """Return the end of the newest slot that is published; now if there is none."""
-    names = (Path(name) for name in warehouse.files(COUNTS, sources, None, pipelines))
-    newest = max((f"{name.parent.name.removeprefix('day=')}/{name.stem}" for name in names), default=None)
-    return Slot.parse(newest).end if newest else utc_now()
+    newest = warehouse.days(COUNTS, sources, pipelines)[-1:]
+    scopes = warehouse.scopes(COUNTS, sources, newest, pipelines)
+    return max((scope.slot.end for scope in scopes if scope.slot), default=utc_now())
 
 
 def _utc(moment: datetime) -> datetime:

@@ -1,17 +1,14 @@
 """The default warehouse: a folder of Parquet files, one for each scope, read through DuckDB.
 
 Publishing is one atomic rename, so a reader sees the old rows or the new ones and never a mixture, and never waits.
-DuckDB opens a file several times for one query; so each file has a second, hidden name that never comes to mean other
-rows, readers go by that one, and it outlives the file by an hour when the scope is published again. Parts of a scope
-are staged beside it under names that depend only on the plan, and a rerun overwrites them.
+Days that are over may be compacted into one file; what is published into such a day later stands over it. Parts of a
+scope are staged beside it under names that depend only on the plan, and a rerun overwrites them.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,13 +20,15 @@ from wayside.core.errors import StoreError
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 from wayside.core.tables import SCHEMA_VERSION, TABLES, Table
-from wayside.store.files import replace_file, written
+from wayside.store.files import replace_file
 from wayside.warehouse.audit import audit
+from wayside.warehouse.compact import Compacted, compact
+from wayside.warehouse.dayfile import DayFile, held
+from wayside.warehouse.layout import Layout, Reading, locked, put, scope_of
 from wayside.warehouse.outbox import Outbox
 from wayside.warehouse.scope import Scope
 
 Row = dict[str, Any]
-_READERS_MAY_TAKE = 3600.0  # seconds
 
 
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
@@ -57,6 +56,7 @@ class ParquetWarehouse:
 
     def __init__(self, root: Path, *, outbox: bool = False) -> None:
         self.root = root.absolute()
+        self.layout = Layout(self.root / "published")
         self.outbox = Outbox(self.root / "outbox")
         self.marks = outbox
 
@@ -90,16 +90,16 @@ class ParquetWarehouse:
             StoreFullError: no space is left; the same holds.
         """
         audit(table, scope, rows)
-        path, data = self._published(table, scope), _parquet(_ordered(table, rows))
+        path, data = self.layout.path(table, scope), _parquet(_ordered(table, rows))
         if self.marks:
             self.outbox.mark(table, scope, _hash(data))
-        with written(path, data) as new:
-            lasting = _lasting(path, new.stat())
-            lasting.unlink(missing_ok=True)  # left behind by a copy of the folder, whose inodes were others
-            os.link(new, lasting)
-            new.replace(path)
-        _forget(path, lasting)
+        with locked(path.parent.parent if "slot" in table.scope else path.parent):
+            put(path, data)
         return cast("int", rows.num_rows)
+
+    def compact(self, before: date, sources: Sequence[str] | None = None) -> Compacted:
+        """Make one file of each day before `before`; see `wayside.warehouse.compact`."""
+        return compact(self.layout, before, sources)
 
     # Plans: small JSON documents that tasks hand on by name
 
@@ -127,30 +127,68 @@ class ParquetWarehouse:
 
     def published(self, table: Table, scope: Scope) -> bool:
         """Tell whether the scope has been published."""
-        return self._published(table, scope).is_file()
+        path = self.layout.path(table, scope)
+        return path.is_file() or ("slot" in table.scope and path.stem in held(_day_file(path)))
 
     def read(self, table: Table, scope: Scope) -> pa.Table:
         """Return the rows of one scope, empty if it was never published."""
+        path = self.layout.path(table, scope)
         try:
-            return pq.ParquetFile(self._published(table, scope)).read()
+            return pq.ParquetFile(path).read()
+        except FileNotFoundError:
+            if "slot" not in table.scope:
+                return table.schema.empty_table()
+        try:
+            return _ordered(table, DayFile(_day_file(path)).rows(path.stem))
         except FileNotFoundError:
             return table.schema.empty_table()
 
     def content(self, table: Table, scope: Scope) -> tuple[pa.Table, str]:
-        """Return the rows of one scope and the hash of their file; no rows and an empty hash if never published."""
+        """Return the rows of one scope and the hash that their file has, or had before its day was compacted.
+
+        No rows and an empty hash if the scope was never published.
+        """
         try:
-            data = self._published(table, scope).read_bytes()
+            data = self.layout.path(table, scope).read_bytes()
         except FileNotFoundError:
-            return table.schema.empty_table(), ""
+            if not self.published(table, scope):
+                return table.schema.empty_table(), ""
+            rows = self.read(table, scope)
+            return rows, _hash(_parquet(rows))
         return pq.read_table(pa.BufferReader(data)), _hash(data)
 
     def resend(self, table: Table) -> int:
         """Note down every published scope of a table for delivery, as when a warehouse is new; return how many."""
-        listed = [pq.ParquetFile(name).read().slice(0, 1).to_pylist() for name in self.files(table)]
-        scopes = [Scope.of(table, rows[0]) for rows in listed if rows]
+        scopes = self.scopes(table)
         for scope in scopes:
             self.outbox.mark(table, scope, self.content(table, scope)[1])
         return len(scopes)
+
+    def scopes(
+        self,
+        table: Table,
+        sources: Sequence[str] | None = None,
+        days: Sequence[str] | None = None,
+        pipelines: Sequence[str] | None = None,
+    ) -> list[Scope]:
+        """List the published scopes of a table, kept to sources, days (`YYYYMMDD`) and pipelines where given.
+
+        They are sorted by source, pipeline and time.
+        """
+        root = self.layout.root
+        if "slot" not in table.scope:
+            return [scope_of(table, root, Path(name)) for name in self.layout.files(table, sources, days, pipelines)]
+        found: list[Scope] = []
+        for day in self.layout.days(table, sources, days, pipelines):
+            hhmms = {*day.slot_files(), *held(day.file)}
+            found += [scope_of(table, root, day.file, day.slot(hhmm)) for hhmm in sorted(hhmms)]
+        return found
+
+    def days(
+        self, table: Table, sources: Sequence[str] | None = None, pipelines: Sequence[str] | None = None
+    ) -> list[str]:
+        """List the days (`YYYYMMDD`, oldest first) on which slots of a table are published, with rows or without."""
+        return sorted({day.text for day in self.layout.days(table, sources, None, pipelines)})
 
     def files(
         self,
@@ -159,14 +197,11 @@ class ParquetWarehouse:
         days: Sequence[str] | None = None,
         pipelines: Sequence[str] | None = None,
     ) -> list[str]:
-        """List the published files of a table, kept to sources, days (`YYYYMMDD`) and pipelines where given."""
-        root = self.root / "published" / table.name
-        folders = list(_narrow([root], "source", sources))
-        if "pipeline" in table.scope:
-            folders = list(_narrow(folders, "pipeline", pipelines))
-        if "slot" in table.scope or "day" in table.scope:
-            folders = list(_narrow(folders, "day", days))
-        return sorted({str(path) for folder in folders for path in folder.glob("*.parquet")})
+        """List the published files of a table, those of slots and those of compacted days.
+
+        Do not read rows from them: a slot's file stands over its day's. `connect` and `scopes` know how.
+        """
+        return self.layout.files(table, sources, days, pipelines)
 
     def connect(
         self,
@@ -182,12 +217,8 @@ class ParquetWarehouse:
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
         for table in TABLES.values():
-            files = self.files(table, sources, days, pipelines)
-            if files:
-                listed = ", ".join("'" + _settled(name).replace("'", "''") + "'" for name in files)
-                connection.execute(
-                    f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
-                )
+            if branches := _branches(self.layout.reading(table, sources, days, pipelines)):
+                connection.execute(f"CREATE VIEW {table.name} AS {' UNION ALL '.join(branches)}")
             else:
                 connection.register(table.name, table.schema.empty_table())
         return connection
@@ -196,26 +227,33 @@ class ParquetWarehouse:
         self, table: Table, source: str, pipeline: str | None = None, days: Sequence[str] | None = None
     ) -> list[Slot]:
         """Return the slots of a source that are published, oldest first; with several pipelines some are doubled."""
-        pipelines = None if pipeline is None else [pipeline]
-        paths = (Path(name) for name in self.files(table, [source], days, pipelines))
-        return sorted(Slot.parse(f"{path.parent.name.removeprefix('day=')}/{path.stem}") for path in paths)
+        scopes = self.scopes(table, [source], days, None if pipeline is None else [pipeline])
+        return sorted(scope.slot for scope in scopes if scope.slot is not None)
 
     def _plan(self, name: str) -> Path:
         return self.root / "staging" / "plans" / f"{name}.json"
-
-    def _published(self, table: Table, scope: Scope) -> Path:
-        return self.root / "published" / table.name / f"{scope.path(table)}.parquet"
 
     def _part(self, table: Table, scope: Scope, plan: str, part: int) -> Path:
         return self.root / "staging" / table.name / scope.path(table) / plan / f"{part:04}.parquet"
 
 
-def _narrow(folders: Iterable[Path], column: str, values: Sequence[str] | None) -> Iterator[Path]:
-    for folder in folders:
-        if values is not None:
-            yield from (path for value in values if (path := folder / f"{column}={value}").is_dir())
-        elif folder.is_dir():
-            yield from sorted(path for path in folder.iterdir() if path.name.startswith(f"{column}="))
+def _day_file(path: Path) -> Path:
+    """Return the file of the day in which a slot lies."""
+    return path.parent.with_name(f"{path.parent.name}.parquet")
+
+
+def _branches(reading: Reading) -> list[str]:
+    """Return a statement for each way in which files are read: all of their rows, or those of some slots not."""
+    branches = [_select(reading.files)] if reading.files else []
+    for name, slots in reading.covered:
+        listed = ", ".join(f"TIMESTAMPTZ '{slot.start:%Y-%m-%d %H:%M:%S}+00'" for slot in slots)
+        branches.append(f"{_select([name])} WHERE slot NOT IN ({listed})")
+    return branches
+
+
+def _select(names: Sequence[str]) -> str:
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
 
 
 def _parquet(rows: pa.Table) -> bytes:
@@ -226,24 +264,3 @@ def _parquet(rows: pa.Table) -> bytes:
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _lasting(path: Path, status: os.stat_result) -> Path:
-    """Return the name under which this very file stays readable when another takes its place at `path`."""
-    return path.with_name(f".{path.stem}-{status.st_ino}")
-
-
-def _settled(name: str) -> str:
-    """Return the lasting name of a published file; its own where it has none, as in a folder that was copied."""
-    path, status = Path(name), Path(name).stat()
-    lasting = _lasting(path, status)
-    return str(lasting) if lasting.exists() and lasting.stat().st_ino == status.st_ino else name
-
-
-def _forget(path: Path, present: Path) -> None:
-    """Drop the lasting names of files that were replaced so long ago that nobody reads them any more."""
-    with contextlib.suppress(FileNotFoundError):  # of two publishers the other may be faster
-        now = present.stat().st_ctime
-        for old in path.parent.glob(f".{path.stem}-*"):
-            if now - old.stat().st_ctime > _READERS_MAY_TAKE and not old.samefile(path):
-                old.unlink()
