@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import PurePath
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from wayside.core.slots import SLOTS_PER_DAY, Slot
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from wayside.warehouse.parquet import ParquetWarehouse
+    from wayside.warehouse.scope import Scope
 
 Row = dict[str, Any]
 
@@ -59,21 +60,17 @@ def newest(warehouse: "ParquetWarehouse", source: str, today: date, pipeline: st
     pipelines = [pipeline] if pipeline else None
     days = [f"{today - timedelta(days=back):%Y%m%d}" for back in range(-1, _RECENT_DAYS)]
     for table in (COUNTS, FRAMES):
-        for narrowed in [*([day] for day in days), None]:
-            paths = [PurePath(name) for name in warehouse.files(table, [source], narrowed, pipelines)]
-            if paths:
-                day = max(path.parent.name for path in paths)
-                return _newest_of([path for path in paths if path.parent.name == day])
+        for day in (*days, *warehouse.days(table, [source], pipelines)[-1:]):
+            if scopes := warehouse.scopes(table, [source], [day], pipelines):
+                return _newest_of(scopes)
     return None
 
 
-def _newest_of(paths: Sequence[PurePath]) -> Newest:
-    """Read slot and pipelines from the names of published files of one day, the pipeline of the newest slot first."""
-    ranked = sorted(paths, key=lambda path: path.stem, reverse=True)
-    slot = Slot.parse(f"{ranked[0].parent.name.removeprefix('day=')}/{ranked[0].stem}")
-    parts = (part for path in ranked for part in path.parts)
-    names = dict.fromkeys(part.removeprefix("pipeline=") for part in parts if part.startswith("pipeline="))
-    return Newest(slot, tuple(names))
+def _newest_of(scopes: "Sequence[Scope]") -> Newest:
+    """Take slot and pipelines from the published scopes of one day, the pipeline of the newest slot first."""
+    ranked = sorted(((scope.slot, scope.pipeline) for scope in scopes if scope.slot), key=itemgetter(0), reverse=True)
+    names = dict.fromkeys(pipeline for _, pipeline in ranked if pipeline)
+    return Newest(ranked[0][0], tuple(names))
 
 
 def camera_names(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
