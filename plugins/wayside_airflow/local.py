@@ -23,6 +23,8 @@ LOOPBACK: Final = "127.0.0.1"
 USER: Final = "admin"
 API_PORT: Final = 8080
 DEMO_PORT: Final = 8765
+#: Airflow connection whose password is the address of Airflow's own tables.
+DATABASE_CONNECTION: Final = "wayside_airflow_db"
 _TRIES: Final = 100
 
 
@@ -54,6 +56,11 @@ class Local:
         """The file with the password of the UI."""
         return self.home / "passwords.json"
 
+    @property
+    def database(self) -> str:
+        """The address of Airflow's own tables."""
+        return f"sqlite:///{self.home / 'airflow.db'}?timeout=60"
+
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of every process: `inherited`, with our settings on top."""
         root = self.settings.home.absolute()
@@ -63,7 +70,11 @@ class Local:
             "AIRFLOW_HOME": str(self.home),
             **_airflow("core", **self._core(root), fernet_key=keys["fernet_key"]),
             # Writers of SQLite wait for each other; the five seconds that are usual are too few on a busy machine.
-            **_airflow("database", sql_alchemy_conn=f"sqlite:///{self.home / 'airflow.db'}?timeout=60"),
+            **_airflow("database", sql_alchemy_conn=self.database),
+            # Tasks do not see the setting above; the one that cleans Airflow's own tables looks here.
+            f"AIRFLOW_CONN_{DATABASE_CONNECTION.upper()}": json.dumps(
+                {"conn_type": "generic", "password": self.database}
+            ),
             **_airflow("api", host=LOOPBACK, port=str(self.api_port), base_url=self.url, workers="1"),
             **_airflow("api", secret_key=keys["secret_key"]),
             **_airflow("api_auth", jwt_secret=keys["jwt_secret"]),

@@ -108,10 +108,10 @@ def timeseries(warehouse: Warehouse, choice: Chosen, series: str = FIRST_SHOWN) 
 @router.get("/api/timeseries.csv")
 def timeseries_csv(warehouse: Warehouse, choice: Chosen) -> Response:
     """Give all daily series of a source as CSV, in the columns of chrono_lens and with the imputed share."""
-    from wayside.counting.export import csv_text
-
     lens, _ = choice.need()
     rows = _all(warehouse, choice)
+    from wayside.counting.export import csv_text
+
     return _file(csv_text(rows.to_pylist()).encode(), "csv", "timeseries", lens.source, _last_day(rows))
 
 

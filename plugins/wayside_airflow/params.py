@@ -1,0 +1,84 @@
+"""Parameters that several DAGs ask for, with one wording, and what all their tasks have in common.
+
+Each call makes a new parameter: DAGs must not share one, since a run changes it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param
+
+from wayside_airflow.priority import LIVE_FIRST
+from wayside_airflow.retries import RETRIES
+
+HOW = "How it is done"
+
+
+def sources(description: str = "") -> Param:
+    """Ask for names of sources; none means all that are enabled."""
+    return Param(
+        [],
+        type=["array", "null"],
+        items={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"},
+        title="Sources",
+        description=description
+        or "Names of sources, one a line. Empty: all that are enabled in include/config/sources.yaml.",
+    )
+
+
+def cameras() -> Param:
+    """Ask for ids of cameras; none means all."""
+    return Param(
+        [],
+        type=["array", "null"],
+        items={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$"},
+        title="Cameras",
+        description="Ids of cameras, one a line. Empty: all of the sources.",
+    )
+
+
+def day(title: str, description: str, *, required: bool = False) -> Param:
+    """Ask for a UTC day."""
+    kind: Any = "string" if required else ["string", "null"]
+    return Param(None, type=kind, format="date", title=title, description=description)
+
+
+def pipeline(description: str) -> Param:
+    """Ask for a pipeline by its id."""
+    return Param(
+        None,
+        type=["string", "null"],
+        pattern="^([A-Z][A-Za-z0-9]{0,62}(_[A-Z][A-Za-z0-9]{0,62}){0,7})?$",
+        examples=[
+            "FaultyImageFilterV1_WaysideV1_StaticObjectFilterV1",
+            "FaultyImageFilterV1_YoloxNano_StaticObjectFilterV1",
+            "FaultyImageFilterV0_StaticObjectFilterV0",
+        ],
+        title="Pipeline",
+        description=description,
+        section=HOW,
+    )
+
+
+def why() -> Param:
+    """Ask for the reason, which is kept with the run."""
+    return Param(
+        None,
+        type=["string", "null"],
+        maxLength=500,
+        title="Why",
+        description="The reason, in a sentence. It is kept with the run and shown on the page Runs.",
+    )
+
+
+def task_defaults(timeout: timedelta, *, weight: int = 100, delay: timedelta = timedelta(seconds=30)) -> dict[str, Any]:
+    """Return the arguments that all tasks of a DAG share: owner, retries by type, a limit of time, a priority."""
+    return {
+        "owner": "wayside",
+        "retries": 2,
+        "retry_delay": delay,
+        "retry_policy": RETRIES,
+        "execution_timeout": timeout,
+        "priority_weight": weight,
+        "weight_rule": LIVE_FIRST,
+    }

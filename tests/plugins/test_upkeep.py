@@ -1,0 +1,57 @@
+"""Airflow's own tables are cleaned through a connection of their own, and left alone where there is none."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.models.log import Log
+from airflow.settings import engine
+from airflow.utils.session import create_session
+from sqlalchemy import select
+from tests.dags.conftest import airflow_db
+
+from wayside.core.clock import utc_now
+from wayside.core.errors import TransientError
+from wayside_airflow.operators.upkeep import CleanAirflowOperator
+
+__all__ = ["airflow_db"]
+pytestmark = pytest.mark.airflow
+NAME = "wayside_airflow_db"
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{NAME.upper()}", json.dumps({"conn_type": "generic", "password": address}))
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_old_rows_go_and_new_ones_stay(monkeypatch: pytest.MonkeyPatch):
+
+    assert engine is not None
+    connect(monkeypatch, engine.url.render_as_string(hide_password=False))
+    with create_session() as session:
+        for name, age in (("upkeep-old", 40), ("upkeep-new", 1)):
+            session.add(Log(event=name, owner="test"))
+            session.flush()
+            row = session.scalars(select(Log).where(Log.event == name)).one()
+            row.dttm = utc_now() - timedelta(days=age)
+    assert CleanAirflowOperator(task_id="clean", keep_days="30").execute({}) is True
+    with create_session() as session:
+        kept = session.scalars(select(Log.event).where(Log.event.like("upkeep-%"))).all()
+    assert kept == ["upkeep-new"]
+
+
+def test_without_the_connection_nothing_is_cleaned():
+    assert CleanAirflowOperator(task_id="clean", connection="nowhere").execute({}) is False
+
+
+def test_a_command_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    connect(monkeypatch, "sqlite:////nowhere/at/all.db")
+    with pytest.raises(TransientError, match="airflow db clean"):
+        CleanAirflowOperator(task_id="clean").execute({})
+
+
+def test_its_fields_are_templates():
+    operator: Any = CleanAirflowOperator(task_id="clean", keep_days="{{ 7 }}", dry="{{ true }}")
+    operator.render_template_fields(context={})
+    assert (operator.keep_days, operator.dry) == ("7", "True")
