@@ -150,7 +150,12 @@ class BigQueryTarget:
         return self._submit(job_id, what, submit)
 
     def merge(self, batch: Batch) -> str:
-        """Submit the MERGE of a batch whose load is done, unless it was; return the job id. Raises as `load` does."""
+        """Submit the MERGE of a batch whose load is done, unless it was; return the job id.
+
+        Raises:
+            TransientError: as `load`; also if staging or the table went away meanwhile: the batch has a new attempt.
+            ConfigError: BigQuery refuses.
+        """
         job_id = f"wayside-merge-{batch.name}-{batch.attempt}"
         what = f"the MERGE into {batch.table.name}"
 
@@ -168,7 +173,14 @@ class BigQueryTarget:
                 **self._calling,
             )
 
-        return self._submit(job_id, what, submit)
+        try:
+            return self._submit(job_id, what, submit)
+        except NotThereError:
+            # The load is done and will not be done again, so this attempt cannot succeed; nor may it later, in the
+            # hands of a slower runner, when newer rows are there.
+            self.clean(batch)
+            Outbox.of(batch).refuse(batch)
+            raise
 
     def finished(self, job_id: str) -> bool:
         """Tell whether a job has ended, well or badly, without waiting for it."""
