@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from wayside_airflow.notifiers.notify import SlotBegin
 from wayside_airflow.priority import LiveFirst
 from wayside_airflow.web.lazy import Asgi, LazyApp
 
@@ -41,12 +42,14 @@ _VIEWS = [
     }
 ]
 _STRATEGIES = [LiveFirst]
+_REFERENCES = [SlotBegin]
 
 
 class WaysidePlugin(AirflowPlugin):
-    """Web pages, the entry "Wayside" in the side bar that leads to them, and the order of live and older work."""
+    """Web pages, an entry "Wayside" in the side bar that leads to them, the order of work, and when a slot begins."""
 
     name = "wayside"
     fastapi_apps: list[Any] = _APPS
     external_views: list[Any] = _VIEWS
     priority_weight_strategies: list[Any] = _STRATEGIES
+    deadline_references: list[Any] = _REFERENCES
