@@ -132,6 +132,19 @@ def series(warehouse: "ParquetWarehouse", lens: Lens, first: Slot, last: Slot, n
     return _ask(warehouse, "series", lens, _days(first, last), camera=name, **bounds)
 
 
+def camera_days(warehouse: "ParquetWarehouse", lens: Lens, first: date, last: date) -> list[Row]:
+    """Return the rolled-up days of every camera between two."""
+    days = [f"{first + timedelta(days=step):%Y%m%d}" for step in range((last - first).days + 1)]
+    return _ask(warehouse, "camera_weeks", lens, days, first=first, last=last)
+
+
+def day_of_cameras(warehouse: "ParquetWarehouse", lens: Lens, day: date, due: int) -> list[Row]:
+    """Count the outcomes of the first `due` slots of a day, camera by camera, from frames and counts."""
+    first = next(Slot.of_day(day))
+    bounds = {"first": first.start, "last": first.shift(due - 1).start}
+    return _ask(warehouse, "roll_up", lens, [first.day], **bounds) if due else []
+
+
 def timeseries(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> list[Row]:
     """Return the daily series of one class, oldest day first; empty until `build_timeseries` has run."""
     return _ask(warehouse, "timeseries", lens, [], series=name)
