@@ -33,6 +33,10 @@ class StoreFullError(StoreError):
     """No space is left where pictures or tables are written."""
 
 
+class StoreUnavailableError(StoreError, TransientError):
+    """The store is out of reach or overloaded, and several tries have failed; this often passes."""
+
+
 class ImageError(WaysideError):
     """Bytes that should be a picture are not one, or break a limit. `reason` is a short machine-readable word."""
 

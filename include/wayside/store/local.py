@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from wayside.core.errors import StoreError
 from wayside.store.files import TEMPORARY, refused, written
+from wayside.store.layout import key_parts
 from wayside.store.store import PictureMeta, StoredEntry, StoredPicture
 
 _META = ".meta"
@@ -150,10 +151,7 @@ class LocalStore:
         return self._path(key).as_uri()
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if "\\" in key or "\0" in key or any(not part or part.startswith(".") for part in parts):
-            raise StoreError(f"key {key!r} is none: it leaves the store at {self.root}, or has a part without a name")
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(*key_parts(key, str(self.root)))
 
     def _folder(self, prefix: str) -> Path:
         return self._path(prefix) if prefix else self.root
