@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,16 +30,14 @@ from wayside.sources.registry import find_source, open_source
 from wayside.sources.source import Camera, Source
 from wayside.stills.pipelines import PipelinesFile, load_pipelines
 from wayside.stills.plan import Shard, chunk, divide
-from wayside.stills.rows import count_row, detection_rows
+from wayside.stills.rows import EXPIRED, count_row, detection_rows, slot_run_row
+from wayside.stills.splice import publishing
 from wayside.stills.still import Analysis, StillPipeline
 from wayside.store import Store, open_store, picture_key
 from wayside.vision.stream import Failure, stream
 from wayside.warehouse.audit import BROKEN, audit_together
 from wayside.warehouse.parquet import ParquetWarehouse, Row, open_lake, to_arrow
 from wayside.warehouse.scope import Scope
-
-EXPIRED: Final = "expired"
-"""Reason of a count whose frame is ok and whose picture is no longer in the store."""
 
 Progress = Callable[[int], None]
 _FETCH_PATIENCE = timedelta(minutes=5)  # a plan whose frames are not there after this long belongs to a run that died
@@ -80,13 +77,13 @@ class Ingest:
 
     async def plan(self, name: str, slot: Slot, limit: int | None = None) -> list[Shard]:
         """List the source's cameras, at most `limit`, publish the list, and divide it into shards."""
-        cameras = (await self._cameras(name))[:limit]
+        cameras = (await self.cameras(name))[:limit]
         shards = divide(name, slot, cameras, self.settings.shard_cameras)
         if shards:
             self.warehouse.save_plan(_plan_name(shards[0]), [camera.model_dump(mode="json") for camera in cameras])
         return shards
 
-    async def _cameras(self, name: str) -> list[Camera]:
+    async def cameras(self, name: str) -> list[Camera]:
         """Ask the source for its cameras; while it does not answer, the last list that it gave serves.
 
         An empty list is handed on and not kept: it is never what a source means.
@@ -144,11 +141,12 @@ class Ingest:
             raise AuditError(f"frames of {scope} are not published: {len(rows)} rows for {len(planned)} cameras")
         lacking = [camera for camera in planned if rows[camera.id]["status"] != "ok"]
         rows |= {row["camera"]: row for row in await self._stored(first, lacking)}
-        known = self.warehouse.read(FRAMES, scope).to_pylist()
-        rows |= {
-            row["camera"]: row for row in known if row["camera"] not in rows or _says_less(rows[row["camera"]], row)
-        }
-        return self.warehouse.publish(FRAMES, scope, to_arrow(FRAMES, list(rows.values())))
+        with publishing(self.warehouse, first.source):
+            known = self.warehouse.read(FRAMES, scope).to_pylist()
+            rows |= {
+                row["camera"]: row for row in known if row["camera"] not in rows or _says_less(rows[row["camera"]], row)
+            }
+            return self.warehouse.publish(FRAMES, scope, to_arrow(FRAMES, list(rows.values())))
 
     async def _stored(self, shard: Shard, cameras: Sequence[Camera]) -> list[Row]:
         """Return the rows of those cameras whose picture is in the store by now; nobody is asked for one."""
@@ -267,7 +265,8 @@ class Ingest:
         analysed = self._analysed(first)
         if slots is None:
             slots = [analysed] if self._has_frames(first, analysed) else []
-        published = {slot: self._publish_slot(first, Scope(first.source, slot, pipeline)) for slot in slots}
+        with publishing(self.warehouse, first.source):
+            published = {slot: self._publish_slot(first, Scope(first.source, slot, pipeline)) for slot in slots}
         nothing = COUNTS.schema.empty_table(), DETECTIONS.schema.empty_table()
         return self._publish_run(first, pipeline, *published.get(analysed, nothing))
 
@@ -299,25 +298,11 @@ class Ingest:
 
     def _publish_run(self, shard: Shard, pipeline: str, counts: pa.Table, detections: pa.Table) -> Row:
         """Return the run's summary; publish it if the run has frames: without, the slot is still to come."""
-        frames = Counter(self.warehouse.read(FRAMES, Scope(shard.source, shard.when))["status"].to_pylist())
-        unusable = pc.or_(counts["faulty"], counts["missing"])
-        hashes = [value for value in counts["model_sha256"].unique().to_pylist() if value]
-        row: Row = {
-            "source": shard.source,
-            "slot": shard.when.start,
-            "pipeline": pipeline,
-            "cameras": frames.total(),
-            "fetched": frames["ok"],
-            "missing": frames["missing"],
-            "failed": frames["failed"],
-            "analysed_slot": self._analysed(shard).start,
-            "analysed": pc.sum(pc.invert(unusable)).as_py() or 0,
-            "faulty": pc.sum(counts["faulty"]).as_py() or 0,
-            "detections": pc.sum(pc.invert(detections["static"])).as_py() or 0,
-            "model_sha256": hashes[0] if hashes else None,
-        }
-        if frames:
-            self.warehouse.publish(SLOT_RUNS, Scope(shard.source, shard.when, pipeline), to_arrow(SLOT_RUNS, [row]))
+        scope = Scope(shard.source, shard.when, pipeline)
+        frames = self.warehouse.read(FRAMES, scope)
+        row = slot_run_row(scope, self._analysed(shard), frames, counts, detections)
+        if frames.num_rows:
+            self.warehouse.publish(SLOT_RUNS, scope, to_arrow(SLOT_RUNS, [row]))
         return row
 
     # All of it, in one process

@@ -1,12 +1,20 @@
-"""From an analysis to rows of `detections` and `counts`."""
+"""From an analysis to rows of `detections` and `counts`, and from those to the summary of a slot's run."""
 
-from typing import Any
+from collections import Counter
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES
 from wayside.stills.still import Analysis, StillPipeline
+from wayside.warehouse.scope import Scope
 
 Row = dict[str, Any]
+
+EXPIRED: Final = "expired"
+"""Reason of a count whose frame is ok and whose picture is no longer in the store."""
 
 
 def count_row(source: str, camera: str, slot: Slot, pipeline: StillPipeline, analysis: Analysis) -> Row:
@@ -54,3 +62,24 @@ def detection_rows(source: str, camera: str, slot: Slot, pipeline: StillPipeline
             }
         )
     return rows
+
+
+def slot_run_row(scope: Scope, analysed: Slot, frames: pa.Table, counts: pa.Table, detections: pa.Table) -> Row:
+    """Return the summary of a slot's run: the slot's frames, and the counts and detections of the slot `analysed`."""
+    statuses = Counter(frames["status"].to_pylist())
+    unusable = pc.or_(counts["faulty"], counts["missing"])
+    hashes = [value for value in counts["model_sha256"].unique().to_pylist() if value]
+    return {
+        "source": scope.source,
+        "slot": scope.slot.start if scope.slot else None,
+        "pipeline": scope.pipeline,
+        "cameras": statuses.total(),
+        "fetched": statuses["ok"],
+        "missing": statuses["missing"],
+        "failed": statuses["failed"],
+        "analysed_slot": analysed.start,
+        "analysed": pc.sum(pc.invert(unusable)).as_py() or 0,
+        "faulty": pc.sum(counts["faulty"]).as_py() or 0,
+        "detections": pc.sum(pc.invert(detections["static"])).as_py() or 0,
+        "model_sha256": hashes[0] if hashes else None,
+    }

@@ -1,12 +1,14 @@
 """One still, looked at with its neighbours: faulty filter, detector, static filter, counts.
 
 This is the heart of the product and knows neither slots nor stores: the bytes of three pictures go in, an `Analysis`
-comes out, and whatever is wrong with a picture is said in the analysis and never raised.
+comes out, and whatever is wrong with a picture is said in the analysis and never raised. Who walks along the pictures
+of a camera opens each of them once, and hands the same `Picture` in as the next, the current and the previous one.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +18,13 @@ from wayside.core.settings import Settings
 from wayside.core.tables import COUNT_CLASSES
 from wayside.quality.faulty import FaultMetrics, FaultyImageFilterV0, FaultyImageFilterV1
 from wayside.quality.picture import Picture
-from wayside.quality.static import StaticObjectFilterV0, StaticObjectFilterV1, StaticVerdict
+from wayside.quality.static import Change, StaticObjectFilterV0, StaticObjectFilterV1, StaticVerdict
 from wayside.stills.pipelines import PipelinesFile
 from wayside.vision.decode import Limits, decode
 from wayside.vision.detections import Detections
-from wayside.vision.detector import Detector, load_detector
+from wayside.vision.detector import load_detector
 
+Compare: TypeAlias = Callable[[Picture, Picture], Picture | Change]
 FaultFilter: TypeAlias = FaultyImageFilterV0 | FaultyImageFilterV1
 StaticFilter: TypeAlias = StaticObjectFilterV0 | StaticObjectFilterV1
 
@@ -52,13 +55,32 @@ class Analysis:
         return np.asarray(self.static.static | self.static.duplicate, dtype=bool)
 
 
+class Finder(Protocol):
+    """Whatever finds objects: a `Detector`, or something around one. `classes` are all labels that it may give."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model's card."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Every label that it can answer with."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Detections:
+        """Find objects in one upright picture, uint8 [H, W, 3] blue-green-red."""
+
+
 @dataclass(frozen=True)
 class StillPipeline:
     """The stages of one pipeline, loaded and ready; safe to share between threads."""
 
     name: str
     faults: FaultFilter | None
-    detector: Detector | None
+    detector: Finder | None
     statics: StaticFilter | None
     settings: Settings
 
@@ -66,7 +88,7 @@ class StillPipeline:
     def load(cls, name: str, file: PipelinesFile, settings: Settings) -> "StillPipeline":
         """Load every stage of the pipeline `name`; raise `ConfigError` or `ModelError` if one cannot be had."""
         faults: FaultFilter | None = None
-        detector: Detector | None = None
+        detector: Finder | None = None
         statics: StaticFilter | None = None
         for stage_name, stage in file.stages_of(name):
             try:
@@ -99,11 +121,23 @@ class StillPipeline:
         """
         if current is None:
             return Analysis("missing")
-        try:
-            picture = self._decode(current)
-        except ImageError as error:
-            return Analysis("faulty", error.reason)
-        before, after = self._neighbour(previous), self._neighbour(following)
+        picture = self.open(current)
+        if isinstance(picture, ImageError):
+            return Analysis("faulty", picture.reason)
+        return self.look(self._neighbour(previous), picture, self._neighbour(following), given)
+
+    def look(
+        self,
+        before: Picture | None,
+        picture: Picture,
+        after: Picture | None,
+        given: Detections | None = None,
+        compare: Compare | None = None,
+    ) -> Analysis:
+        """Analyse a picture that is open, between its neighbours; None for one that is not there or not usable.
+
+        `compare` may give what the static filter's own `compare` says of a neighbour and the picture, where known.
+        """
         metrics = None
         if self.faults is not None:
             verdict = self.faults.check(before, picture, after)
@@ -113,26 +147,41 @@ class StillPipeline:
             before = before if verdict.previous_comparable else None
             after = after if verdict.next_comparable else None
         found = given if given is not None else self._detect(picture)
-        return replace(self._judge(before, picture, after, found), faults=metrics)
+        return replace(self._judge(before, picture, after, found, compare), faults=metrics)
 
-    def _decode(self, data: bytes) -> Picture:
-        return Picture(decode(data, limits=Limits.of(self.settings)).image)
+    def is_faulty(self, previous: bytes | None, current: bytes) -> bool:
+        """Tell whether a picture cannot be decoded, or the filter for faulty pictures refuses it after `previous`."""
+        picture = self.open(current)
+        if isinstance(picture, ImageError):
+            return True
+        return self.faults is not None and self.faults.check(self._neighbour(previous), picture, None).faulty
+
+    def open(self, data: bytes) -> Picture | ImageError:
+        """Decode a picture; what is wrong with it is returned, not raised."""
+        try:
+            return Picture(decode(data, limits=Limits.of(self.settings)).image)
+        except ImageError as error:
+            return error
 
     def _neighbour(self, data: bytes | None) -> Picture | None:
-        if data is None:
-            return None
-        try:
-            return self._decode(data)
-        except ImageError:
-            return None
+        picture = None if data is None else self.open(data)
+        return None if isinstance(picture, ImageError) else picture
 
     def _detect(self, picture: Picture) -> Detections:
         return self.detector.detect(picture.image) if self.detector else Detections.empty()
 
-    def _judge(self, before: Picture | None, picture: Picture, after: Picture | None, found: Detections) -> Analysis:
+    def _judge(
+        self,
+        before: Picture | None,
+        picture: Picture,
+        after: Picture | None,
+        found: Detections,
+        compare: Compare | None,
+    ) -> Analysis:
         verdict = None
         if self.statics is not None:
-            verdict = self.statics.apply(before, picture, after, found.boxes, found.scores, found.labels)
+            sides = [side if side is None or compare is None else compare(side, picture) for side in (before, after)]
+            verdict = self.statics.apply(sides[0], picture, sides[1], found.boxes, found.scores, found.labels)
             if not verdict.usable:
                 return Analysis("faulty", verdict.reason, static=verdict)
         analysis = Analysis("counted", verdict.reason if verdict else None, None, found, verdict)
