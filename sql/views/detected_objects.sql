@@ -7,7 +7,7 @@ SELECT
   source,
   camera AS camera_id,
   DATE(slot) AS date,
-  TIME(slot) AS time,
+  TIME(DATETIME(slot)) AS time,
   COALESCE(bus, 0) AS bus,
   COALESCE(car, 0) AS car,
   COALESCE(cyclist, 0) AS cyclist,

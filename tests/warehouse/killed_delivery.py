@@ -18,8 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd  # noqa: F401  pyarrow imports it late; here it is imported once, before the forks
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
-from tests.warehouse.rounds import LAST_ROUND, client_of, publish_round
+from tests.warehouse.rounds import LAST_ROUND, publish_round
 
 from wayside.core.tables import CAMERAS, COUNTS
 from wayside.warehouse.bigquery import BigQueryTarget
@@ -74,7 +76,8 @@ def forked(folder: Path, url: str, instant: int = 0) -> int:
         with os.fdopen(reading) as answer:
             return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else int(answer.read() or 0)
     try:
-        client = client_of(url)
+        options = ClientOptions(api_endpoint=url)
+        client = bigquery.Client("p", credentials=AnonymousCredentials(), client_options=options)
         steps = count_steps(folder, instant)
         run_rounds(folder, client)
         os.write(writing, str(next(steps) - 1).encode())

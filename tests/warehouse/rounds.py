@@ -2,9 +2,6 @@
 
 from datetime import UTC, datetime
 
-from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
 from tests.tables import count_rows
 
 from wayside.core.slots import Slot
@@ -43,8 +40,3 @@ def publish_round(lake: ParquetWarehouse, number: int) -> None:
         publish_counts(lake, scope(0), NAMES[:2], car=50)
         publish_counts(lake, scope(2), [])
         publish_counts(lake, scope(4), NAMES, car=4)
-
-
-def client_of(url: str, project: str = "p") -> bigquery.Client:
-    """A client of the peer at `url`."""
-    return bigquery.Client(project, credentials=AnonymousCredentials(), client_options=ClientOptions(api_endpoint=url))

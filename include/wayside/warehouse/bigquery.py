@@ -20,7 +20,7 @@ from google.api_core.retry import Retry
 from google.cloud import bigquery
 
 from wayside.core.clock import utc_now
-from wayside.core.errors import TransientError, WaysideError
+from wayside.core.errors import ConfigError, TransientError, WaysideError
 from wayside.core.tables import Table
 from wayside.warehouse import bigquery_schema as schema
 from wayside.warehouse.bigquery_errors import NotThereError, asking, failed_job
@@ -102,16 +102,22 @@ class BigQueryTarget:
             self._prepared.add(table.name)
 
     def create_dataset(self, dataset: bigquery.DatasetReference) -> None:
-        """Create a dataset at the location of this target if it is not there."""
+        """Create a dataset at the location of this target if it is not there.
+
+        Raises:
+            ConfigError: it lies elsewhere; a job runs in one location and reaches no other.
+        """
         what = f"the dataset {dataset.project}.{dataset.dataset_id}"
         try:
             with asking(what):
-                self.client.get_dataset(dataset, **self._calling)
+                there = self.client.get_dataset(dataset, **self._calling)
         except NotThereError:
             made = bigquery.Dataset(dataset)
             made.location, made.labels = self.location, self.labels
             with asking(what):
-                self.client.create_dataset(made, exists_ok=True, **self._calling)
+                there = self.client.create_dataset(made, exists_ok=True, **self._calling)
+        if str(there.location).upper() != self.location.upper():
+            raise ConfigError(f"{what} lies in {there.location}: set WAYSIDE_BIGQUERY_LOCATION to that")
 
     def load(self, batch: Batch) -> str:
         """Submit the load of a batch into its staging table, unless it was; return the job id.
