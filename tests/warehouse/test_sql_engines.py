@@ -1,0 +1,168 @@
+"""Every statement below `sql/`, run by DuckDB over published files and by BigQuery's client over delivered tables."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from google.cloud import bigquery
+from tests.peers.bigquery import Peer, serving
+from tests.web.factory import LAST, PIPELINE, TFL, fill
+
+from wayside.core.tables import CAMERA_DAYS, TABLES, TIMESERIES, Table
+from wayside.warehouse import sql
+from wayside.warehouse.bigquery import BigQueryTarget
+from wayside.warehouse.outbox import deliver
+from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
+from wayside.warehouse.scope import Scope
+
+DAY = LAST.start.date()
+FIRST = LAST.shift(-2)
+# What the tests ask for, by the name of the parameter; a statement with another meaning of a name has its own below.
+VALUES: dict[str, Any] = {
+    "source": TFL,
+    "pipeline": PIPELINE,
+    "slot": LAST.start,
+    "slots": [LAST.start, LAST.previous.start],
+    "since": FIRST.start,
+    "first": FIRST.start,
+    "last": LAST.start,
+    "series": "car",
+}
+OWN: dict[str, dict[str, Any]] = {
+    "web/cameras_at_slot": {"first": LAST.start},
+    "web/camera_weeks": {"first": DAY - timedelta(days=1), "last": DAY},
+}
+TYPES = {str: "STRING", datetime: "TIMESTAMP", date: "DATE", int: "INT64", float: "FLOAT64", bool: "BOOL"}
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The same rows in both: published files, and a dataset `d` of the peer."""
+
+    lake: ParquetWarehouse
+    peer: Peer
+    cameras: list[str]
+    pictures: pa.Table
+
+    def duckdb(self, name: str, values: dict[str, Any]) -> list[Row]:
+        with self.lake.connect() as connection:
+            connection.register("pictures", self.pictures)
+            return connection.sql(sql.for_duckdb(name), params=values).to_arrow_table().to_pylist()
+
+    def bigquery(self, name: str, values: dict[str, Any]) -> list[Row]:
+        config = bigquery.QueryJobConfig(
+            default_dataset="p.d", query_parameters=[parameter(key, value) for key, value in values.items()]
+        )
+        text = sql.load(name)
+        if name == "views/detected_objects":  # a view; whoever asks it has to name days
+            text = f"SELECT * FROM ({text}) WHERE date = '{DAY}'"
+        return [dict(row.items()) for row in self.peer.client().query(text, job_config=config).result()]
+
+
+def parameter(name: str, value: Any) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+    if isinstance(value, list):
+        return bigquery.ArrayQueryParameter(name, TYPES[type(value[0])], value)
+    return bigquery.ScalarQueryParameter(name, TYPES.get(type(value), "STRING"), value)
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    folder = tmp_path_factory.mktemp("engines")
+    filled = fill(folder, cameras=8, slots=4)
+    cameras = filled.cameras[TFL]
+    lake = ParquetWarehouse(filled.warehouse.root, outbox=True)
+    publish_days(lake, cameras)
+    publish_series(lake)
+    for table in TABLES.values():
+        lake.resend(table)
+    with serving() as peer:
+        deliver(lake.outbox, lake, BigQueryTarget(peer.client(), "p", "d", "EU"))
+        pictures = some_pictures(cameras)
+        config = bigquery.LoadJobConfig(source_format="PARQUET")
+        data = io.BytesIO()
+        pq.write_table(pictures, data)
+        data.seek(0)
+        peer.client().load_table_from_file(data, "p.d.pictures", job_config=config).result()
+        yield Engines(lake, peer, cameras, pictures)
+
+
+def publish_days(lake: ParquetWarehouse, cameras: list[str]) -> None:
+    states = ("counted", "faulty", "missing", "failed", "waiting", "not_run", "late")
+    for back in range(3):
+        day = DAY - timedelta(days=back)
+        rows = [
+            {"source": TFL, "camera": name, "pipeline": PIPELINE, "day": day}
+            | {state: place + back * ordinal for ordinal, state in enumerate(states)}
+            for place, name in enumerate(cameras)
+        ]
+        publish(lake, CAMERA_DAYS, rows)
+
+
+def publish_series(lake: ParquetWarehouse) -> None:
+    rows = [
+        {"source": TFL, "pipeline": PIPELINE, "series": series, "day": DAY - timedelta(days=back)}
+        | {"original": None if back == 1 else back * 1.5, "sa": 2.25, "trend": 1 / 3, "imputed_share": 0.1}
+        | {"cameras": 8, "outlier": "AO" if back == 2 else None}
+        for series in ("car", "bus")
+        for back in range(4)
+    ]
+    publish(lake, TIMESERIES, rows)
+
+
+def publish(lake: ParquetWarehouse, table: Table, rows: list[Row]) -> None:
+    lake.publish(table, Scope.of(table, rows[0]), to_arrow(table, rows))
+
+
+def some_pictures(cameras: list[str]) -> pa.Table:
+    """Pictures in the store, as whoever deletes them lists them: most that there are, and those of an unknown camera."""
+    rows = [
+        {"key": f"{TFL}/{slot.day}/{slot.hhmm}/{name}.jpg", "camera": name, "slot": slot.start, "bytes": 1000 + place}
+        for place, name in enumerate([*cameras[1:], "unknown"])
+        for slot in (FIRST, LAST.previous, LAST)
+    ]
+    kind = pa.timestamp("us", tz="UTC")
+    fields = [("key", pa.string()), ("camera", pa.string()), ("slot", kind), ("bytes", pa.int64())]
+    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+def asked(name: str, cameras: list[str]) -> Iterator[dict[str, Any]]:
+    """The values with which a statement is asked: of all cameras and of each, where it takes one."""
+    known = {**VALUES, "cameras": cameras, "camera": None, **OWN.get(name, {})}
+    wanted = sql.parameters(name)
+    unknown = wanted - set(known)
+    assert not unknown, f"say in VALUES with what {name} is to be asked: {sorted(unknown)}"
+    values = {key: value for key, value in known.items() if key in wanted}
+    yield values
+    if "camera" in wanted:
+        yield from ({**values, "camera": camera} for camera in cameras[:3])
+
+
+@pytest.mark.parametrize("name", sql.names())
+def test_a_statement_gives_the_same_rows_on_both_engines(engines: Engines, name: str):
+    total = 0
+    for values in asked(name, engines.cameras):
+        here, there = engines.duckdb(name, values), engines.bigquery(name, values)
+        if "\nORDER BY" not in sql.load(name):
+            here, there = (sorted(rows, key=str) for rows in (plain(here), plain(there)))
+        assert plain(there) == plain(here)
+        assert [list(row) for row in there] == [list(row) for row in here]
+        total += len(here)
+    assert total, f"{name} was asked for nothing"
+
+
+def plain(rows: list[Row]) -> list[Row]:
+    """The rows with whole numbers as such: DuckDB's sums of integers are decimals in Arrow."""
+    return [{key: int(value) if type(value).__name__ == "Decimal" else value for key, value in row.items()}
+            for row in rows]  # fmt: skip
+
+
+def test_the_tables_are_the_same_to_begin_with(engines: Engines):
+    for table in TABLES.values():
+        with engines.lake.connect() as connection:
+            here = connection.sql(f"SELECT * FROM {table.name}").to_arrow_table().to_pylist()
+        assert sorted(map(str, engines.peer.rows(f"d.{table.name}") if here else [])) == sorted(map(str, here))
