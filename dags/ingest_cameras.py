@@ -16,7 +16,9 @@ the next one as well, which lacked these pictures: so the order of runs changes 
 | `fetch` | shard | pictures of slot S, staged frames |
 | `publish_frames` | source | `frames` of slot S |
 | `analyse` | shard | staged counts and detections of slot S-1; when late, of S and S+1 too |
-| `publish_counts` | source | `counts` and `detections` of those slots, a row in `runs`, an event of `wayside_counts` |
+| `publish_counts` | source | `counts`, `detections` and `slot_runs` of those slots, an event of `wayside_counts` |
+| `deliver` | run | the same tables in BigQuery or Oracle, where `WAYSIDE_WAREHOUSE` names one; else nothing |
+| `done` | run | nothing: it is red when something before it is |
 
 **When it runs.** By schedule every ten minutes; the run of the interval from 00:00 to 00:10 is about slot 00:10. Slots
 that were missed while Airflow was down are not caught up: live cameras show the present only.
@@ -38,13 +40,19 @@ repeats runs that there were already.
 What is published is what this run fetched and analysed: parts that an earlier run left behind never stand in.
 `publish_counts` is red for every source that has something wrong in this run; its log, or the one of the first red task
 of that name, ends with what to do. What may pass by itself is tried again; a wrong setting or model fails at once.
+A failed run is told by mail or webhook, and so is one that has not ended eight minutes after its slot began: see the
+connections `wayside_smtp` and `wayside_webhook` in the README. What could not be delivered goes with the next run.
 """
 
 from datetime import UTC, datetime, timedelta
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule
 
+from wayside_airflow import params
 from wayside_airflow.assets import COUNTS
+from wayside_airflow.notifiers.notify import deadline, on_failure
+from wayside_airflow.operators.deliver import DeliverOperator
 from wayside_airflow.operators.stills import (
     AnalyseShardOperator,
     CollectShardsOperator,
@@ -54,8 +62,6 @@ from wayside_airflow.operators.stills import (
     PublishCountsOperator,
     PublishFramesOperator,
 )
-from wayside_airflow.priority import LIVE_FIRST
-from wayside_airflow.retries import RETRIES
 
 SHARD_NAME = "{{ task.shard.source }} {{ task.shard.part + 1 }}/{{ task.shard.parts }}"
 SOURCE_NAME = "{{ task.source }}"
@@ -73,14 +79,14 @@ with DAG(
     # Shorter than two slots: with two active runs, a slow slot never keeps the next one waiting.
     dagrun_timeout=timedelta(minutes=15),
     tags=["stills", "live"],
+    deadline=deadline(minutes=8),
+    on_failure_callback=on_failure(
+        urgent=True,
+        what_to_do="open the first red task and read the end of its log; the next slot is tried by itself, and what is "
+        "missing now is fetched at night where the source keeps a history",
+    ),
     params={
-        "sources": Param(
-            [],
-            type=["array", "null"],
-            items={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"},
-            title="Sources",
-            description="Names of sources, one a line. Empty: all that are enabled in include/config/sources.yaml.",
-        ),
+        "sources": params.sources(),
         "slot": Param(
             None,
             type=["string", "null"],
@@ -88,18 +94,8 @@ with DAG(
             title="Slot",
             description="Any moment within the ten minutes to look at. Empty: the slot of the run.",
         ),
-        "pipeline": Param(
-            None,
-            type=["string", "null"],
-            pattern="^([A-Z][A-Za-z0-9]{0,62}(_[A-Z][A-Za-z0-9]{0,62}){0,7})?$",
-            examples=[
-                "FaultyImageFilterV1_WaysideV1_StaticObjectFilterV1",
-                "FaultyImageFilterV1_YoloxNano_StaticObjectFilterV1",
-                "FaultyImageFilterV0_StaticObjectFilterV0",
-            ],
-            title="Pipeline",
-            description="How pictures are analysed; include/config/pipelines.yaml lists the names. Empty: its default.",
-            section="How it is done",
+        "pipeline": params.pipeline(
+            "How pictures are analysed; include/config/pipelines.yaml lists the names. Empty: its default."
         ),
         "shard_cameras": Param(
             None,
@@ -108,18 +104,10 @@ with DAG(
             maximum=5000,
             title="Cameras in one shard",
             description="How many cameras one task works on. Empty: the setting WAYSIDE_SHARD_CAMERAS.",
-            section="How it is done",
+            section=params.HOW,
         ),
     },
-    default_args={
-        "owner": "wayside",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "retry_policy": RETRIES,
-        "execution_timeout": timedelta(minutes=2),
-        "priority_weight": 100,
-        "weight_rule": LIVE_FIRST,
-    },
+    default_args=params.task_defaults(timedelta(minutes=2)),
 ):
     sources = ListSourcesOperator(
         task_id="sources",
@@ -175,5 +163,14 @@ with DAG(
         map_index_template=SOURCE_NAME,
     ).expand(source=sources.output)
 
+    deliver = DeliverOperator(
+        task_id="deliver",
+        pool="deliver",
+        execution_timeout=timedelta(minutes=5),
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+    # A leaf of its own: delivery goes on after a failure, and must not make the run look green.
+    done = EmptyOperator(task_id="done", pool="publish")
+
     # Frames first: of two neighbouring runs that go on side by side, one then always sees the frames of the other.
-    fetch >> publish_frames >> analyse >> publish_counts
+    fetch >> publish_frames >> analyse >> publish_counts >> [deliver, done]

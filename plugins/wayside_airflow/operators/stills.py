@@ -21,11 +21,10 @@ from wayside.core.errors import AuditError, ConfigError
 from wayside.core.slots import Slot
 from wayside_airflow.assets import COUNTS
 from wayside_airflow.links import ShardLink, SourceLink
+from wayside_airflow.operators.common import chosen_sources, ingest_stages, pipeline_name
 from wayside_airflow.slots import slot_of_run
 
 if TYPE_CHECKING:
-    from wayside.core.settings import Settings
-    from wayside.stills.ingest import Ingest
     from wayside.stills.plan import Shard
 
 #: How long an analysis waits for the pictures of earlier slots before it looks again; its slot in the pool is free.
@@ -54,18 +53,11 @@ class ListSourcesOperator(BaseOperator):
     def execute(self, context: Context) -> list[str]:
         """Return the names of the sources."""
         from wayside.core.settings import Settings
-        from wayside.sources.registry import find_source, load_sources
 
         settings = Settings()  # type: ignore[call-arg]
-        name = _pipeline_name(settings, self.pipeline)
+        name = pipeline_name(settings, self.pipeline)
         self.log.info("slot %s, pipeline %s", slot_of_run(context), name)
-        named = [name.strip() for name in self.sources.split(",") if name.strip()]
-        if named:
-            return [find_source(settings, name).id for name in dict.fromkeys(named)]
-        enabled = [spec.id for spec in load_sources(settings).values() if spec.enabled]
-        if not enabled:
-            raise ConfigError("no source is enabled: set `enabled: true` for one in include/config/sources.yaml")
-        return enabled
+        return chosen_sources(settings, self.sources)
 
 
 class PlanSlotOperator(BaseOperator):
@@ -87,7 +79,7 @@ class PlanSlotOperator(BaseOperator):
         """Return the shards, with the slot of the run in each."""
         changes = {"shard_cameras": int(self.shard_cameras)} if self.shard_cameras else {}
         slot = slot_of_run(context)
-        shards = asyncio.run(_ingest(**changes).plan(self.source, slot))
+        shards = asyncio.run(ingest_stages(**changes).plan(self.source, slot))
         if not shards:
             raise ConfigError(f"source {self.source} lists no camera: see `wayside sources check {self.source}`")
         self.log.info("%s at %s: %d shards", self.source, slot, len(shards))
@@ -133,7 +125,7 @@ class FetchShardOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return which shard it was, and how many cameras ended in each status."""
         shard = _shard(self.shard)
-        outcome = asyncio.run(_ingest().fetch(shard))
+        outcome = asyncio.run(ingest_stages().fetch(shard))
         self.log.info("%s at %s: %s", shard.label, shard.slot, outcome)
         return {"source": shard.source, "part": shard.part, **outcome}
 
@@ -164,7 +156,7 @@ class PublishFramesOperator(BaseOperator):
         """Return the source and the number of rows."""
         shards = _shards_of(self.source, self.shards)
         _outputs_of(shards, self.fetched, "fetched")
-        rows = asyncio.run(_ingest().publish_frames(shards))
+        rows = asyncio.run(ingest_stages().publish_frames(shards))
         self.log.info("%s at %s: %d frames published", self.source, shards[0].slot, rows)
         return {"source": self.source, "slot": shards[0].slot, "rows": rows}
 
@@ -195,8 +187,8 @@ class AnalyseShardOperator(BaseOperator):
         """Return which shard it was, and the slots of which it was analysed."""
         from wayside.stills.still import StillPipeline
 
-        ingest, shard = _ingest(), _shard(self.shard)
-        name = _pipeline_name(ingest.settings, self.pipeline)
+        ingest, shard = ingest_stages(), _shard(self.shard)
+        name = pipeline_name(ingest.settings, self.pipeline)
         if slots := ingest.on_their_way(shard):
             self.log.info("%s waits for %s, which other runs are fetching", shard.label, ", ".join(map(str, slots)))
             raise AirflowRescheduleException(utc_now() + WAIT)  # type: ignore[no-untyped-call]
@@ -243,8 +235,8 @@ class PublishCountsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the summary of the run: how many cameras, pictures and objects there were."""
-        ingest, shards = _ingest(), _shards_of(self.source, self.shards)
-        name = _pipeline_name(ingest.settings, self.pipeline)
+        ingest, shards = ingest_stages(), _shards_of(self.source, self.shards)
+        name = pipeline_name(ingest.settings, self.pipeline)
         outputs = _outputs_of(shards, self.analysed, "analysed")
         slots = ingest.agreed(shards, [map(Slot.parse, output["slots"]) for output in outputs])
         row = ingest.publish_counts(shards, name, slots)
@@ -270,22 +262,6 @@ class PublishCountsOperator(BaseOperator):
     def shown(self) -> dict[str, str | int]:
         """Return the query of the page that shows the source at the slot that was counted."""
         return {"source": self.source, "slot": str(_shards_of(self.source, self.shards)[0].when.previous)}
-
-
-def _ingest(**changes: Any) -> Ingest:
-    """Return the stages, with `changes` to the settings of this machine."""
-    from wayside.core.settings import Settings
-    from wayside.stills.ingest import Ingest
-
-    return Ingest(Settings(**changes))
-
-
-def _pipeline_name(settings: Settings, given: str) -> str:
-    from wayside.stills.pipelines import load_pipelines
-
-    pipelines = load_pipelines(settings.config / "pipelines.yaml")
-    pipelines.stages_of(given or pipelines.default)
-    return given or pipelines.default
 
 
 def _shard(fields: ShardFields) -> Shard:

@@ -1,0 +1,65 @@
+"""The picture store and the warehouse of the settings, opened with the credentials of Airflow's connections.
+
+`wayside` takes clients and connections from whoever calls it; here they come from the hooks of the providers, which
+look the connection up and know the ways to sign in. The providers are imported only where the settings ask for them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wayside.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client as StorageClient
+
+    from wayside.core.settings import Settings
+    from wayside.store import Store
+    from wayside.warehouse.bigquery import BigQueryTarget
+    from wayside.warehouse.oracle import OracleTarget
+
+
+def open_pictures(settings: Settings) -> Store:
+    """Return the picture store: a folder, or a bucket opened with the connection `settings.google_connection`."""
+    from wayside.store import open_store
+
+    return open_store(settings, _storage(settings) if settings.pictures_url else None)
+
+
+def bigquery_target(settings: Settings) -> BigQueryTarget:
+    """Return BigQuery as a target, opened with the connection `settings.google_connection`.
+
+    Raises:
+        ConfigError: neither the settings nor the connection name a project.
+    """
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    from wayside.warehouse.bigquery import BigQueryTarget
+
+    hook = BigQueryHook(
+        gcp_conn_id=settings.google_connection, location=settings.bigquery_location, use_legacy_sql=False
+    )
+    project = settings.bigquery_project or hook.project_id
+    if not project:
+        raise ConfigError(
+            f"no project for BigQuery: set WAYSIDE_BIGQUERY_PROJECT, or a project in the Airflow connection "
+            f"{settings.google_connection}"
+        )
+    client = hook.get_client(project_id=project, location=settings.bigquery_location)
+    return BigQueryTarget(client, project, settings.bigquery_dataset, settings.bigquery_location)
+
+
+def oracle_target(settings: Settings) -> OracleTarget:
+    """Return Oracle as a target, opened with the connection `settings.oracle_connection` when it is used."""
+    from airflow.providers.oracle.hooks.oracle import OracleHook
+
+    from wayside.warehouse.oracle import OracleTarget
+
+    hook = OracleHook(oracle_conn_id=settings.oracle_connection)
+    return OracleTarget(hook.get_conn, settings.oracle_schema)
+
+
+def _storage(settings: Settings) -> StorageClient:
+    from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+    return GCSHook(gcp_conn_id=settings.google_connection).get_conn()

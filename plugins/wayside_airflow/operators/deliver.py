@@ -1,0 +1,141 @@
+"""Delivery: what is published here goes to BigQuery or Oracle, if the settings name one of them.
+
+Every DAG that publishes ends with this operator. It sends whatever waits, whoever published it: so the tables that a
+killed run left behind go with the next. A run makes one load and one MERGE for each table at the most, because these
+are what BigQuery limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
+
+from wayside.core.errors import ConfigError, TransientError
+from wayside_airflow.triggers.jobs import JobsTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import TaskInstanceKey
+
+    from wayside.core.settings import Settings
+    from wayside.core.tables import Table
+    from wayside.warehouse.bigquery import BigQueryTarget
+    from wayside.warehouse.outbox import Batch
+    from wayside.warehouse.parquet import ParquetWarehouse
+
+
+@attrs.define
+class JobLink(BaseOperatorLink):
+    """From a delivery to the last of its jobs in the console of Google Cloud."""
+
+    name = "BigQuery job"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address, empty where no job ran."""
+        return getattr(operator, "job_url", "")
+
+
+class DeliverOperator(BaseOperator):
+    """Send the tables that wait in the outbox to the warehouse of the settings; do nothing where that is DuckDB.
+
+    Args:
+        tables: names of tables, separated by commas; all if empty. (templated)
+        deferrable: wait for BigQuery's jobs in the triggerer, and leave the worker to others.
+    """
+
+    template_fields: Sequence[str] = ("tables",)
+    operator_extra_links = (JobLink(),)
+
+    def __init__(self, *, tables: str = "", deferrable: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tables = tables
+        self.deferrable = deferrable
+        self.job_url = ""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return how many rows of each table went."""
+        from wayside.warehouse.outbox import deliver
+        from wayside_airflow.hooks.services import bigquery_target, oracle_target
+
+        settings, lake = _opened()
+        match settings.warehouse:
+            case "duckdb":
+                self.log.info("the published Parquet files are the warehouse: there is nothing to deliver")
+                return {}
+            case "bigquery" if self.deferrable:
+                self._load(lake, bigquery_target(settings))
+                return self._said({})
+            case "bigquery":
+                return self._said(deliver(lake.outbox, lake, bigquery_target(settings), self._tables()))
+            case "oracle":
+                return self._said(deliver(lake.outbox, lake, oracle_target(settings), self._tables()))
+
+    def _load(self, lake: ParquetWarehouse, target: BigQueryTarget) -> None:
+        """Submit the loads, and wait for them elsewhere; return if nothing has to be loaded."""
+        batches = [batch for table in self._tables() if (batch := lake.outbox.open(table, lake)) is not None]
+        if not batches:
+            return
+        target.prepare([batch.table for batch in batches])
+        jobs = [target.load(batch) for batch in batches]
+        self.log.info("loading %s", ", ".join(jobs))
+        names = {batch.table.name: batch.name for batch in batches}
+        self.defer(trigger=JobsTrigger(jobs), method_name="merge", kwargs={"names": names})
+
+    def merge(self, context: Context, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        """Submit the MERGEs of the tables whose loads are done, and wait for them elsewhere."""
+        lake, target, batches = self._resumed(event, names)
+        jobs = []
+        for batch in batches:
+            target.result(batch, target.load(batch), lake.outbox)
+            jobs.append(target.merge(batch))
+        self.log.info("merging %s", ", ".join(jobs))
+        self.defer(trigger=JobsTrigger(jobs), method_name="finish", kwargs={"names": dict(names)})
+
+    def finish(self, context: Context, event: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, int]:
+        """Close the batches whose MERGEs are done; return how many rows of each table went."""
+        lake, target, batches = self._resumed(event, names)
+        rows = {}
+        for batch in batches:
+            job = target.merge(batch)
+            target.result(batch, job, lake.outbox)
+            self.job_url = target.console_url(job)
+            rows[batch.table.name] = batch.rows().num_rows
+            target.clean(batch)
+            lake.outbox.close(batch)
+        return self._said(rows)
+
+    def _resumed(
+        self, event: Mapping[str, Any], names: Mapping[str, str]
+    ) -> tuple[ParquetWarehouse, BigQueryTarget, list[Batch]]:
+        """Find the batches again after a wait; those that somebody else has brought home meanwhile are left out."""
+        from wayside_airflow.hooks.services import bigquery_target
+
+        if error := event.get("error"):
+            raise TransientError(f"waiting for BigQuery failed: {error}")
+        settings, lake = _opened()
+        found = [lake.outbox.open(table, lake) for table in self._tables() if table.name in names]
+        batches = [batch for batch in found if batch is not None and batch.name == names[batch.table.name]]
+        return lake, bigquery_target(settings), batches
+
+    def _tables(self) -> list[Table]:
+        from wayside.core.tables import TABLES
+
+        named = [name.strip() for name in self.tables.split(",") if name.strip()]
+        if unknown := sorted(set(named) - set(TABLES)):
+            raise ConfigError(f"there are no tables {', '.join(unknown)}; there are {', '.join(TABLES)}")
+        return [TABLES[name] for name in named or TABLES]
+
+    def _said(self, rows: dict[str, int]) -> dict[str, int]:
+        told = ", ".join(f"{number} rows of {name}" for name, number in rows.items())
+        self.log.info("delivered: %s", told or "nothing waited")
+        return rows
+
+
+def _opened() -> tuple[Settings, ParquetWarehouse]:
+    from wayside.core.settings import Settings
+    from wayside.warehouse.parquet import open_lake
+
+    settings = Settings()  # type: ignore[call-arg]
+    return settings, open_lake(settings)

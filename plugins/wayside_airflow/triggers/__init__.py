@@ -1,0 +1,1 @@
+"""Triggers: what the triggerer waits for, so that no worker has to."""
