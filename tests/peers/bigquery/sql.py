@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.tokens import TokenType
 from tests.peers.bigquery import filters, wire
 from tests.peers.bigquery.catalog import Catalog, Ref, shown
 from tests.peers.bigquery.errors import ApiError
@@ -35,13 +36,21 @@ DML: Final = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE"}
 def parsed(text: str) -> list[exp.Expression]:
     """The statements of a text. Raises: ApiError, for what is no SQL of BigQuery's."""
     try:
-        trees = [tree for tree in sqlglot.parse(text, read="bigquery") if tree is not None]
+        trees = [tree for tree in sqlglot.parse(_numbered(text), read="bigquery") if tree is not None]
     except SqlglotError as error:
         line = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n")[0]
         raise ApiError("invalidQuery", f"Syntax error: {line}") from error
     if not trees:
         raise ApiError("invalidQuery", "Syntax error: Unexpected end of statement")
     return trees
+
+
+def _numbered(text: str) -> str:
+    """The text with `@p0_`, `@p1_` ... for each question mark, whose order a tree would not keep."""
+    marks = [token for token in sqlglot.tokenize(text, read="bigquery") if token.token_type == TokenType.PLACEHOLDER]
+    for place, token in reversed(list(enumerate(marks))):
+        text = f"{text[: token.start]}@p{place}_{text[token.end + 1 :]}"
+    return text
 
 
 def kind_of(tree: exp.Expression) -> str:
@@ -168,15 +177,10 @@ class Translator:
 
     def _bind(self, tree: exp.Expression) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        named = {body["name"]: body for body in self.parameters if body.get("name")}
-        places = iter(enumerate(body for body in self.parameters if not body.get("name")))
-        for node in list(tree.find_all(exp.Parameter, exp.Placeholder)):
-            if isinstance(node, exp.Parameter):
-                name = node.this.name
-                body = named.get(name)
-            else:
-                place, body = next(places, (0, None))
-                name = f"p{place}"
+        named = {body.get("name") or f"p{place}_": body for place, body in enumerate(self.parameters)}
+        for node in list(tree.find_all(exp.Parameter)):
+            name = node.this.name
+            body = named.get(name)
             if body is None:
                 raise ApiError("invalidQuery", f"Query parameter '{name}' not found")
             values[name], kind = wire.parameter(body)
@@ -265,6 +269,13 @@ def _whole(node: exp.Cast) -> exp.Expression | None:
     return exp.Anonymous(this="BQ_INT64", expressions=[node.this.copy()])
 
 
+def _double(node: exp.Literal) -> exp.Expression | None:
+    """2.5 is a FLOAT64, not a decimal."""
+    if node.is_string or node.this.isdigit():
+        return None
+    return exp.Cast(this=node.copy(), to=exp.DataType.build("DOUBLE"))
+
+
 def _unqualify(node: exp.Update) -> exp.Expression | None:
     for assignment in node.expressions:
         if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
@@ -279,6 +290,7 @@ _MENDS: Final[tuple[tuple[Any, Callable[[Any], exp.Expression | None]], ...]] = 
     ((exp.UnixToTime, exp.StrToTime), _as("TIMESTAMPTZ")),
     (exp.Div, _divide),
     (exp.Cast, _whole),
+    (exp.Literal, _double),
     (exp.Update, _unqualify),
 )
 
