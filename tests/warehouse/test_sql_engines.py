@@ -119,7 +119,7 @@ def publish(lake: ParquetWarehouse, table: Table, rows: list[Row]) -> None:
 
 
 def some_pictures(cameras: list[str]) -> pa.Table:
-    """Pictures in the store, as whoever deletes them lists them: most that there are, and those of an unknown camera."""
+    """Pictures in the store, as whoever deletes them lists them: most of them, and some of an unknown camera."""
     rows = [
         {"key": f"{TFL}/{slot.day}/{slot.hhmm}/{name}.jpg", "camera": name, "slot": slot.start, "bytes": 1000 + place}
         for place, name in enumerate([*cameras[1:], "unknown"])
