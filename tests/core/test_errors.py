@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from wayside.core import errors
-from wayside.core.errors import ImageError, SourceError, TransientError, WaysideError
+from wayside.core.errors import ImageError, SourceError, StoreUnavailableError, TransientError, WaysideError
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
 
@@ -27,7 +27,7 @@ def test_an_image_error_keeps_its_reason():
 
 def test_only_transient_errors_are_worth_another_try():
     passing = {kind for kind in KINDS if issubclass(kind, TransientError)}
-    assert passing == {TransientError, SourceError}
+    assert passing == {TransientError, SourceError, StoreUnavailableError}
 
 
 def test_every_error_is_explained():

@@ -107,7 +107,7 @@ class StoragePeer:
         self._faults.append(_Fault(how, method, path, times, applied or how == CUT))
 
     def busy(self, *names: str) -> None:
-        """Let the next request that deletes these objects leave them, and say that the service is too busy."""
+        """Let the next batch leave these objects undeleted, and say that the service is too busy for them."""
         self.objects.busy |= set(names)
 
     def fault(self, method: str, path: str) -> _Fault | None:
@@ -155,7 +155,7 @@ class _Handler(RequestHandler):
             self._tell(412, "At least one of the pre-conditions you specified did not hold.")
         finally:
             answer, self.wfile = self.wfile.getvalue(), real
-        while self.peer.objects.busy:
+        while "/batch/" in self.path and self.peer.objects.busy:
             name = re.escape(self.peer.objects.busy.pop().encode())
             part = rb"HTTP/1.1 404 Not Found(?=((?!HTTP/1.1).)*" + name + b")"
             answer = re.sub(part, b"HTTP/1.1 503 Try Later", answer, flags=re.DOTALL)
