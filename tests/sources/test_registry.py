@@ -28,6 +28,7 @@ def test_what_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WAYSIDE_DEMO_URL", raising=False)
     found = load_sources(SHIPPED)
     assert [name for name, spec in found.items() if spec.enabled] == ["Demo-city", "Demo-observatory"]
+    assert found["Demo-city"].keep_days is None
     assert found["Demo-city"].url == "http://127.0.0.1:8765/Place/Type/JamCam"
     assert found["Demo-observatory"].url == "http://127.0.0.1:8765/api/v2/sensors"
     for name in ("TfL-images", "NETravelData-images"):
@@ -35,6 +36,7 @@ def test_what_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
         assert spec.url.startswith("https://")
         assert spec.shrink
         assert spec.attribution
+        assert spec.keep_days == 28
         assert not spec.allow_loopback
     assert ("s3-eu-west-1.amazonaws.com", 443) in found["TfL-images"].peers
 
@@ -67,6 +69,10 @@ def test_variables_are_replaced_in_lists_and_mappings(settings: Settings, monkey
         ("sources: {S: {kind: ftp, url: x}}", "sources.S.kind: Input should be"),
         ("sources: {S: {kind: tfl}}", "sources.S.url: Field required"),
         ("sources: {S: {kind: tfl, url: 'https://a.b/', shrnk: true}}", "sources.S.shrnk: Extra inputs"),
+        (
+            "sources: {S: {kind: tfl, url: 'https://a.b/', keep_days: 0}}",
+            "sources.S.keep_days: Input should be greater",
+        ),
         ("sources: {a b: {kind: tfl, url: 'https://a.b/'}}", "sources.a b.id: source 'a b' is not valid"),
         ("sources: {S: {kind: tfl, url: 'https://a.b/', cameras: [.x]}}", "sources.S.cameras.0: .*not valid"),
         ("sources: {S: {kind: tfl, url: x}, T: {kind: tfl, url: y}}", "sources.S: .*sources.T: "),

@@ -125,6 +125,7 @@ class SourceSpec(BaseModel):
         concurrency: pictures fetched at once from one of its hosts; `Settings.fetch_concurrency_per_host` if absent.
         headers: HTTP headers for every request, such as `Referer`.
         retention: how long the pictures may be kept, and why, in words.
+        keep_days: days for which pictures are kept, after the day on which they were taken; for good if absent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -144,6 +145,7 @@ class SourceSpec(BaseModel):
     concurrency: int | None = Field(default=None, gt=0, le=1000)
     headers: Annotated[Mapping[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     retention: str | None = None
+    keep_days: int | None = Field(default=None, ge=1, le=36_500)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

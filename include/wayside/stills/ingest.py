@@ -19,15 +19,14 @@ import pyarrow.compute as pc
 
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import AuditError, ConfigError, ModelError, SourceError, StoreError
-from wayside.core.ids import source_id
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, SLOT_RUNS, Table
+from wayside.core.tables import COUNTS, DETECTIONS, FRAMES, SLOT_RUNS, Table
 from wayside.sources.fetch import fetch_slot
-from wayside.sources.http import HttpClient
 from wayside.sources.reasons import Reason
 from wayside.sources.registry import find_source, open_source
 from wayside.sources.source import Camera, Source
+from wayside.stills import cameras as lists
 from wayside.stills.pipelines import PipelinesFile, load_pipelines
 from wayside.stills.plan import Shard, chunk, divide
 from wayside.stills.rows import EXPIRED, count_row, detection_rows, slot_run_row
@@ -69,6 +68,10 @@ class Ingest:
         """The pipelines that the configuration lists."""
         return load_pipelines(self.settings.config / "pipelines.yaml")
 
+    def load(self, name: str) -> StillPipeline:
+        """Load a pipeline by its name; raise `ConfigError` or `ModelError` if it cannot be had."""
+        return StillPipeline.load(name, self.pipelines, self.settings)
+
     def source(self, name: str) -> Source:
         """Open a source by name; raise `ConfigError` that lists the known ones if there is none."""
         return open_source(find_source(self.settings, name))
@@ -77,34 +80,28 @@ class Ingest:
 
     async def plan(self, name: str, slot: Slot, limit: int | None = None) -> list[Shard]:
         """List the source's cameras, at most `limit`, publish the list, and divide it into shards."""
-        cameras = (await self.cameras(name))[:limit]
-        shards = divide(name, slot, cameras, self.settings.shard_cameras)
+        listed = (await self.cameras(name))[:limit]
+        shards = divide(name, slot, listed, self.settings.shard_cameras)
         if shards:
-            self.warehouse.save_plan(_plan_name(shards[0]), [camera.model_dump(mode="json") for camera in cameras])
+            self.warehouse.save_plan(_plan_name(shards[0]), [camera.model_dump(mode="json") for camera in listed])
         return shards
 
     async def cameras(self, name: str) -> list[Camera]:
-        """Ask the source for its cameras; while it does not answer, the last list that it gave serves.
+        """Ask the source for its cameras; while it gives no list that can be believed, the last one serves.
 
         An empty list is handed on and not kept: it is never what a source means.
         """
-        source = self.source(name)
-        latest = f"{source_id(name)}-latest"
         try:
-            async with HttpClient(source.spec, self.settings, clock=self.clock) as http:
-                cameras = sorted(await source.cameras(http), key=lambda camera: camera.id)
+            found = await lists.ask(self.settings, self.warehouse, name, self.clock)
         except SourceError as error:
-            if not self.warehouse.has_plan(latest):
+            known = lists.latest(self.warehouse, name)
+            if known is None:
                 raise
-            log.warning("%s does not list its cameras (%s): the last list it gave serves", name, error)
-            return [Camera.model_validate(camera) for camera in self.warehouse.load_plan(latest)]
-        if not cameras:
-            return []
-        self.warehouse.save_plan(latest, [camera.model_dump(mode="json") for camera in cameras])
-        columns = set(CAMERAS.schema.names) - {"camera", "schema_version"}
-        rows = [{"camera": camera.id, **camera.model_dump(include=columns)} for camera in cameras]
-        self.warehouse.publish(CAMERAS, Scope(name), to_arrow(CAMERAS, rows))
-        return cameras
+            log.warning("%s gives no list of its cameras (%s): the last list it gave serves", name, error)
+            return known
+        if found:
+            lists.keep(self.warehouse, name, found)
+        return found
 
     # Fetch
 
