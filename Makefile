@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export WAYSIDE_HOME := $(CURDIR)
 export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins
 
-.PHONY: help demo up down airflow test lint format docs bench lock gpu clean
+.PHONY: help demo up down airflow secrets test lint format docs bench lock gpu clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is
@@ -46,6 +46,9 @@ down: ## Stop what `make up` started
 
 airflow: ## Run an Airflow command with the settings of `make up`: make airflow ARGS="dags list"
 	@$(BIN)/python -m wayside_airflow.standalone airflow $(ARGS)
+
+secrets: ## Write .env with fresh passwords and keys for docker compose
+	@$(PYTHON) -m wayside_airflow.compose secrets
 
 test: $(VENV)/.ready-dev ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term --cov-fail-under=90 tests
