@@ -12,11 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import pyarrow as pa
 
-from wayside.core.errors import ConfigError, InvalidIdentifierError
+from wayside.core.errors import ConfigError
 from wayside.core.ids import camera_id
 from wayside.core.slots import Slot
 from wayside.core.tables import EXPIRIES
@@ -229,9 +230,15 @@ def _named(key: str) -> tuple[Slot, str] | None:
     if len(parts) != 4 or not parts[3].endswith(".jpg"):
         return None
     try:
-        return Slot.parse(f"{parts[1]}/{parts[2]}"), camera_id(parts[3].removesuffix(".jpg"))
-    except (ConfigError, InvalidIdentifierError):
+        return _slot(f"{parts[1]}/{parts[2]}"), camera_id(parts[3].removesuffix(".jpg"))
+    except ConfigError:  # of the slot or of the camera
         return None
+
+
+@lru_cache(maxsize=1024)
+def _slot(text: str) -> Slot:
+    # A thousand pictures lie in one folder.
+    return Slot.parse(text)
 
 
 def _day(name: str) -> date | None:
