@@ -1,4 +1,4 @@
-"""Deliveries that are killed: `python -m tests.warehouse.killed_delivery FOLDER URL SEED KILLS`.
+"""Deliveries that are killed: `python -m tests.warehouse.bigquery.killed_run FOLDER URL SEED KILLS`.
 
 Publishes two rounds of scopes in FOLDER/undisturbed and delivers each to the BigQuery peer at URL, into the dataset
 `undisturbed`, and counts what that does to the disk and says to the peer. Then, once for each of KILLS instants drawn
@@ -21,7 +21,7 @@ import pandas as pd  # noqa: F401  pyarrow imports it late; here it is imported 
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
-from tests.warehouse.rounds import LAST_ROUND, publish_round
+from tests.warehouse.bigquery.rounds import LAST_ROUND, publish_round
 
 from wayside.core.tables import CAMERAS, COUNTS
 from wayside.warehouse.bigquery import BigQueryTarget

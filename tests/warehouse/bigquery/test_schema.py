@@ -9,7 +9,7 @@ import requests.exceptions
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud import bigquery
-from tests.warehouse.rounds import SLOT, publish_counts, scope
+from tests.warehouse.bigquery.rounds import SLOT, publish_counts, scope
 
 from wayside.core.errors import AuditError, ConfigError, TransientError
 from wayside.core.tables import CAMERAS, COUNTS, RUNS, TABLES, TIMESERIES, Table
