@@ -1,11 +1,19 @@
 """The BigQuery peer does what BigQuery's documentation says: statements that change tables, job ids, faults, hooks."""
 
+import asyncio
 import datetime as dt
 import threading
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, Forbidden, InternalServerError, NotFound
+from google.api_core.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    GoogleAPICallError,
+    InternalServerError,
+    NotFound,
+)
 from google.cloud import bigquery as bq
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 from tests.conformance.frames import AT, ask, load, parquet, rows, run, table
@@ -245,6 +253,11 @@ def test_held_jobs(peer: Peer, client: bq.Client) -> None:
     peer.release()
     assert [row["n"] for row in peer.rows("d.t")] == [2]
     assert client.get_job(held[0].job_id).error_result["reason"] == "stopped"
+    peer.hold("SELECT")
+    query = client.query("SELECT 1", job_retry=None)
+    query.cancel()
+    with pytest.raises(GoogleAPICallError, match="was cancelled"):
+        query.result(retry=None)
     assert held[1].result().output_rows == 1
 
 
@@ -339,3 +352,22 @@ def test_hook_of_the_google_provider(peer: Peer, client: bq.Client, monkeypatch:
     with pytest.raises(Conflict):
         hook.insert_job(configuration=query, job_id="hooked", project_id="p")
     assert [row[0] for row in hook.get_client(project_id="p").query_and_wait("SELECT 1")] == [1]
+
+
+def test_client_of_the_triggers_of_the_google_provider(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aiohttp import ClientSession
+    from gcloud.aio.bigquery import Job
+
+    for name, value in peer.env(waiting=True).items():
+        monkeypatch.setenv(name, value)
+    peer.hold()
+    name = peer.client().query("SELECT 1").job_id
+
+    async def state() -> str:
+        async with ClientSession() as session:
+            job = Job(job_id=name, project="p", session=session, token=object())
+            return (await job.get_job())["status"]["state"]
+
+    assert asyncio.run(state()) == "RUNNING"
+    peer.release()
+    assert asyncio.run(state()) == "DONE"

@@ -45,9 +45,13 @@ class Peer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def env(self) -> dict[str, str]:
-        """The environment in which google-cloud-bigquery, and so Airflow's hooks, come here."""
-        return {"BIGQUERY_EMULATOR_HOST": self.url}
+    def env(self, *, waiting: bool = False) -> dict[str, str]:
+        """The environment in which google-cloud-bigquery, and so Airflow's hooks, come here.
+
+        With `waiting`, that of gcloud-aio, with which the provider's triggers wait: it reads the same variable and puts
+        `http://` before it, so one process cannot use both.
+        """
+        return {"BIGQUERY_EMULATOR_HOST": self.url.removeprefix("http://") if waiting else self.url}
 
     def client(self, project: str = "p", location: str | None = None) -> Any:
         """A real client without credentials."""
@@ -96,7 +100,7 @@ class Peer:
             self._faults.waiting.append(Fault(ApiError(reason, message), kind=kind, times=times, job=True))
 
     def hold(self, kind: str = "") -> None:
-        """Let jobs (of a kind: load or query; empty: all) stay RUNNING from now on."""
+        """Let jobs (of a kind: load, query, or the first word of the query; empty: all) stay RUNNING from now on."""
         with self._lock:
             self._jobs.held = kind
 

@@ -230,7 +230,8 @@ class Api:
     @staticmethod
     def _results(job: Job, query: dict[str, str]) -> Any:
         if job.error is not None:
-            raise ApiError(job.error.reason, job.error.message, job.error.status)
+            # A job that was cancelled has no status of its own for this call.
+            raise ApiError(job.error.reason, job.error.message, max(job.error.status, 400))
         resource = job.resource()
         body = {"kind": "bigquery#queryResponse", "jobReference": resource["jobReference"]}
         if job.state != "DONE":

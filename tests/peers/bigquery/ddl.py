@@ -7,25 +7,10 @@ from tests.peers.bigquery import store
 from tests.peers.bigquery.catalog import Catalog, Ref, result_fields
 from tests.peers.bigquery.errors import ApiError
 from tests.peers.bigquery.sql import Translator
+from tests.peers.bigquery.strict import SQL_TYPES
 from tests.peers.bigquery.wire import Field, normal
 
 _DAY_MS = 86_400_000
-_TYPES = {
-    "TEXT": "STRING",
-    "VARCHAR": "STRING",
-    "BIGINT": "INTEGER",
-    "DOUBLE": "FLOAT",
-    "BOOLEAN": "BOOLEAN",
-    "TIMESTAMPTZ": "TIMESTAMP",
-    "TIMESTAMP": "DATETIME",
-    "DATETIME": "DATETIME",
-    "DATE": "DATE",
-    "TIME": "TIME",
-    "DECIMAL": "NUMERIC",
-    "VARBINARY": "BYTES",
-    "BINARY": "BYTES",
-    "JSON": "JSON",
-}
 
 
 def run(catalog: Catalog, translator: Translator, tree: exp.Expression) -> tuple[str, Ref | None]:
@@ -207,7 +192,7 @@ def _typed(name: str, kind: exp.DataType) -> Field:
     if kind.this == exp.DataType.Type.STRUCT:
         inner = [_typed(child.name, child.args["kind"]) for child in kind.expressions]
         return {"name": name, "type": "RECORD", "fields": inner, "mode": "NULLABLE"}
-    found = _TYPES.get(kind.this.name)
+    found = SQL_TYPES.get(kind.this.name)
     if found is None or kind.expressions:
         raise ApiError("invalidQuery", f"Not supported by this peer: the type {kind.sql('bigquery')}")
     return {"name": name, "type": found, "mode": "NULLABLE"}

@@ -11,7 +11,7 @@ from typing import Any
 from tests.peers.bigquery import loads, queries
 from tests.peers.bigquery.catalog import Catalog, Ref
 from tests.peers.bigquery.errors import ApiError
-from tests.peers.bigquery.faults import Faults
+from tests.peers.bigquery.faults import Faults, first_word
 from tests.peers.bigquery.queries import AnalysisError, Result
 from tests.peers.bigquery.wire import Field
 
@@ -88,7 +88,7 @@ class Jobs:
         if configuration.get("dryRun"):
             return self._try(job)
         self.known[project, name] = job
-        if self.held is None or self.held not in {"", job.kind}:
+        if self.held is None or self.held.upper() not in {"", job.kind.upper(), first_word(configuration)}:
             self._run(job)
         return job
 

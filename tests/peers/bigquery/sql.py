@@ -15,6 +15,7 @@ from sqlglot.tokens import TokenType
 from tests.peers.bigquery import filters, wire
 from tests.peers.bigquery.catalog import Catalog, Ref, shown
 from tests.peers.bigquery.errors import ApiError
+from tests.peers.bigquery.strict import Strict
 
 # Functions that sqlglot does not know and that mean the same in DuckDB, or that this module writes.
 _KNOWN_FUNCTIONS: Final = {"BQ_DIV", "BQ_INT64", "DATESUB", "UNNEST", "ERROR"}
@@ -113,6 +114,7 @@ class Translator:
         if check:
             self._check_filters(holder.this)
         _refuse(holder.this)
+        Strict(self.catalog, self.parameters).check(holder.this)
         _name_columns(holder.this)
         _correct(holder)
         values = self._bind(holder.this)
