@@ -13,9 +13,11 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from tests.dags.conftest import DAGS, ROOT
 
+from wayside_airflow.notifiers.notify import Notify
 from wayside_airflow.priority import LIVE_FIRST
 
-DAG_IDS = {"ingest_cameras"}
+DAG_IDS = {"ingest_cameras", "backfill_late_images"}
+LIVE = {"ingest_cameras"}
 HEAVY = ("onnxruntime", "cv2", "pandas", "pyarrow", "duckdb", "google.cloud.bigquery", "google.cloud.storage", "plotly")
 NAMES = sorted(DAG_IDS)
 
@@ -40,6 +42,19 @@ class TestConventions:
         assert len(dag.doc_md) > 500
         assert "**When it runs.**" in dag.doc_md
 
+    def test_somebody_is_told_when_it_fails(self, bag: DagBag, dag_id: str) -> None:
+        callback = bag.dags[dag_id].on_failure_callback
+        assert isinstance(callback, Notify)
+        assert callback.what_to_do
+        assert callback.urgent == (dag_id in LIVE)
+        assert bool(bag.dags[dag_id].deadline) == (dag_id in LIVE)
+
+    def test_a_failure_before_the_delivery_is_a_failed_run(self, bag: DagBag, dag_id: str) -> None:
+        dag = bag.dags[dag_id]
+        leaves = {task.task_id for task in dag.leaves}
+        assert {"deliver", "done"} <= leaves
+        assert dag.get_task("done").upstream_task_ids == dag.get_task("deliver").upstream_task_ids
+
     def test_it_does_not_pile_up(self, bag: DagBag, dag_id: str) -> None:
         dag = bag.dags[dag_id]
         assert dag.catchup is False
@@ -61,7 +76,7 @@ class TestConventions:
             assert task.retries >= 1, task.task_id
             assert task.retry_policy is not None, task.task_id
             assert task.execution_timeout is not None, task.task_id
-            assert task.execution_timeout < timedelta(minutes=10), task.task_id
+            assert task.execution_timeout < timedelta(minutes=10 if dag_id in LIVE else 480), task.task_id
             assert task.pool in pools, task.task_id
             assert task.weight_rule == LIVE_FIRST, task.task_id
 

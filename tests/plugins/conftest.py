@@ -20,6 +20,7 @@ def make_home(home: Path) -> Path:
     config = home / "include" / "config"
     config.mkdir(parents=True)
     shutil.copy(ROOT / "include" / "config" / "pools.json", config)
+    shutil.copytree(ROOT / "sql", home / "sql")
     text = (ROOT / "include" / "config" / "pipelines.yaml").read_text().splitlines(keepends=True)
     (config / "pipelines.yaml").write_text(
         "".join(f"default: {PIPELINE}\n" if line.startswith("default:") else line for line in text)

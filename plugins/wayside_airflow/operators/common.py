@@ -1,14 +1,24 @@
-"""What several operators need: the stages with their store opened, a pipeline or sources by name."""
+"""What several operators need: the stages with their store opened, sources by name, shards divided into tasks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from wayside.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from wayside.core.settings import Settings
     from wayside.stills.ingest import Ingest
+
+#: A run maps over so many tasks at the most: each costs Airflow a part of a second, and what is handed on stays small.
+MOST_TASKS: Final = 24
+#: A shard as the stages know it.
+ShardFields = Mapping[str, Any]
+#: A task of a run: its number and what people call it.
+Task = dict[str, Any]
+#: What a task hands on about what it did.
+Output = Mapping[str, Any]
 
 
 def ingest_stages(**changes: Any) -> Ingest:
@@ -49,3 +59,38 @@ def chosen_sources(settings: Settings, text: str) -> list[str]:
     if not enabled:
         raise ConfigError("no source is enabled: set `enabled: true` for one in include/config/sources.yaml")
     return enabled
+
+
+def save_tasks(
+    work: Ingest, run: str, shards: Sequence[ShardFields], label: Callable[[ShardFields], str]
+) -> list[Task]:
+    """Divide shards into as many tasks as a run maps over at the most, and keep them under the name of the run.
+
+    Returns:
+        The number and the label of each task, small enough to be handed on.
+    """
+    tasks = [list(part) for part in _runs_of(shards, MOST_TASKS)]
+    labels = [label(part[0]) if len(part) == 1 else f"{label(part[0])} to {label(part[-1])}" for part in tasks]
+    work.warehouse.save_plan(_tasks_name(run), {"tasks": tasks, "labels": labels})
+    return [{"task": number, "label": text} for number, text in enumerate(labels)]
+
+
+def load_tasks(work: Ingest, run: str) -> list[list[dict[str, Any]]]:
+    """Return the shards of each task of a run."""
+    tasks: list[list[dict[str, Any]]] = work.warehouse.load_plan(_tasks_name(run))["tasks"]
+    return tasks
+
+
+def not_done(tasks: Sequence[Sequence[ShardFields]], outputs: Iterable[Output]) -> list[int]:
+    """Return the numbers of the tasks of which no output came in this run."""
+    return sorted(set(range(len(tasks))) - {output["task"] for output in outputs})
+
+
+def _runs_of(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+    parts = min(len(items), most)
+    for part in range(parts):
+        yield items[part * len(items) // parts : (part + 1) * len(items) // parts]
+
+
+def _tasks_name(run: str) -> str:
+    return f"tasks-{run}"

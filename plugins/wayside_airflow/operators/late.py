@@ -1,0 +1,140 @@
+"""The back-fill of late pictures as operators: plan the days, look for pictures in shards, sum the days up.
+
+What is done is written in `wayside.stills.late`. A run is about one day, or several, of all its sources; its shards are
+kept in the lake under the name of the run, and tasks hand on numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+from wayside.core.errors import AuditError, ConfigError, SourceError
+from wayside_airflow.operators.common import (
+    Output,
+    ShardFields,
+    Task,
+    chosen_sources,
+    ingest_stages,
+    load_tasks,
+    not_done,
+    save_tasks,
+)
+from wayside_airflow.ranges import days_of_run, run_name, who_started
+
+MODES = ("changed", "only_missing", "all")
+
+
+class PlanLateOperator(BaseOperator):
+    """Divide the days of a run into shards, and open its row in `runs`.
+
+    Args:
+        sources: names of sources, separated by commas; all that are enabled if empty. (templated)
+        pipeline: pipeline to analyse with beside those that have counts; none if empty. (templated)
+        mode: what is analysed beside what changed: `changed` (nothing), `only_missing` or `all`. (templated)
+        why: the reason, for the row in `runs`. (templated)
+    """
+
+    template_fields: Sequence[str] = ("sources", "pipeline", "mode", "why")
+
+    def __init__(
+        self, *, sources: str = "", pipeline: str = "", mode: str = "changed", why: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sources = sources
+        self.pipeline = pipeline
+        self.mode = mode
+        self.why = why
+
+    def execute(self, context: Context) -> list[Task]:
+        """Return the tasks, none if no slot of the days is over."""
+        from wayside.stills import late
+
+        if self.mode not in MODES:
+            raise ConfigError(f"there is no mode {self.mode!r}: choose {', '.join(MODES)}")
+        work, run, days = ingest_stages(), run_name(context), days_of_run(context)
+        shards: list[dict[str, Any]] = []
+        for source in chosen_sources(work.settings, self.sources):
+            try:
+                for day in days:
+                    shards += late.plan(work, source, day, mode=self.mode, pipeline=self.pipeline, run=run)  # type: ignore[arg-type]
+            except SourceError as error:
+                self.log.error("%s is left out: %s", source, error)
+        if not shards:
+            raise SourceError("nothing can be done: no source lists its cameras, or no slot of the days is over")
+        kind = context["dag_run"].dag_id
+        late.begin(work, shards, kind=kind, who=who_started(context), why=self.why or None)
+        self.log.info("%s to %s: %d shards", days[0], days[-1], len(shards))
+        return save_tasks(work, run, shards, _label)
+
+
+class FetchLateOperator(BaseOperator):
+    """Look for late pictures of some shards, analyse what changed, and publish it.
+
+    Args:
+        task: number and label of the task. (templated)
+    """
+
+    template_fields: Sequence[str] = ("task",)
+
+    def __init__(self, *, task: Task, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.task = task
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the number of the task and what came of it."""
+        from wayside.stills import late
+
+        work, number = ingest_stages(), self.task["task"]
+        totals = dict.fromkeys(("asked", "fetched", "replaced", "analysed", "changed"), 0)
+        for shard in load_tasks(work, run_name(context))[number]:
+            done = late.run_shard(work, shard)
+            totals = {name: value + done[name] for name, value in totals.items()}
+        self.log.info("%s: %s", self.task["label"], totals)
+        return {"task": number, **totals}
+
+
+class SummariseLateOperator(BaseOperator):
+    """Bring the summaries of the days up to date, and close the row of the run in `runs`.
+
+    Args:
+        outputs: what the tasks that look for pictures returned; the ones that failed are absent. (templated)
+    """
+
+    template_fields: Sequence[str] = ("outputs",)
+
+    def __init__(self, *, outputs: Sequence[Output], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.outputs = outputs
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return what came of the run, all sources added."""
+        from wayside.stills import late
+
+        work, run = ingest_stages(), run_name(context)
+        tasks = load_tasks(work, run)
+        lacking = not_done(tasks, self.outputs[:])
+        days = sorted({(shard["source"], shard["day"]) for task in tasks for shard in task})
+        for source, day in days:
+            late.publish(work, source, date.fromisoformat(day))
+        failed = {shard["source"] for number in lacking for shard in tasks[number]}
+        rows = [
+            late.end(work, source, run, _error(source, failed)) for source in sorted({source for source, _ in days})
+        ]
+        if lacking:
+            raise AuditError(
+                f"{len(lacking)} of {len(tasks)} tasks failed: see their logs, clear them, and the run goes on"
+            )
+        return {name: sum(row[name] for row in rows) for name in ("fetched", "images", "changed")}
+
+
+def _label(shard: ShardFields) -> str:
+    part = f" {shard['part'] + 1}/{shard['parts']}" if shard["parts"] > 1 else ""
+    return f"{shard['source']} {shard['day']}{part}"
+
+
+def _error(source: str, failed: set[str]) -> str | None:
+    return "some of its tasks failed: see their logs in Airflow" if source in failed else None
