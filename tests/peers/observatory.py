@@ -1,12 +1,12 @@
 """A peer that speaks the form of the Urban Observatory's API, from a plain description of poles, views and times."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from tests.peers.pictures import Peer, jpeg
+from tests.peers.pictures import Handler, Peer, jpeg
 
 BASE = "/api/v2/sensors"
 PAGE = 2
@@ -14,11 +14,23 @@ PAGE = 2
 
 @dataclass
 class View:
-    """One feed: what its owner calls it, and when its pictures were taken; `raw` replaces parts of its JSON."""
+    """One feed: what its owner calls it, and when its pictures were taken; `raw` replaces parts of its JSON.
+
+    A picture that is named in `arrives` is not there before that time, as `now` tells it. `bodies` are the bytes of
+    pictures; one without is soft noise.
+    """
 
     source_id: str
     times: Sequence[str] = ()
     raw: dict[str, Any] = field(default_factory=dict)
+    arrives: dict[str, datetime] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    now: Callable[[], datetime] = lambda: datetime.max.replace(tzinfo=UTC)
+
+    def there(self) -> list[str]:
+        """The times of the pictures that have arrived."""
+        now = self.now()
+        return [time for time in self.times if self.arrives.get(time, datetime.fromisoformat(time)) <= now]
 
     @property
     def folder(self) -> str:
@@ -31,11 +43,8 @@ class View:
     def json(self, peer: Peer) -> dict[str, Any]:
         number = self.source_id.partition(":V")[2]
         slug = self.source_id.replace(":", "-").lower()
-        latest = (
-            {"time": max(self.times), "duration": -60, "value": self.address(peer, max(self.times))}
-            if self.times
-            else None
-        )
+        newest = max(self.there(), default=None)
+        latest = newest and {"time": newest, "duration": -60, "value": self.address(peer, newest)}
         series: dict[str, Any] = {
             "timeseriesId": f"ts-{slug}",
             "unit": {"name": "JPEG Image"},
@@ -91,7 +100,11 @@ def serve(peer: Peer, poles: Sequence[Pole], *, pictures: bool = True) -> None:
 
     peer.routes[f"{BASE}/entity/"] = peer.routes[f"{BASE}/entity"] = listing
     for pole in poles:
-        peer.json(f"{BASE}/entity/{pole.name}", pole.json(peer))
+
+        async def entity(_: web.Request, pole: Pole = pole) -> web.Response:
+            return web.json_response(pole.json(peer))
+
+        peer.routes[f"{BASE}/entity/{pole.name}"] = entity
         for view in pole.views:
             _serve_view(peer, view, pictures=pictures)
 
@@ -101,11 +114,21 @@ def _serve_view(peer: Peer, view: View, *, pictures: bool) -> None:
         first, last = (datetime.fromisoformat(request.query[name]) for name in ("startTime", "endTime"))
         values = [
             {"time": time, "duration": -60, "value": view.address(peer, time)}
-            for time in sorted(view.times, reverse=True)
+            for time in sorted(view.there(), reverse=True)
             if first <= datetime.fromisoformat(time) <= last
         ]
         return web.json_response({"timeseries": {}, "historic": {"values": values}})
 
     peer.routes[f"{BASE}/timeseries/{view.source_id.replace(':', '-').lower()}/historic"] = archive
     for number, time in enumerate(view.times if pictures else ()):
-        peer.body(view.address(peer, time).removeprefix(peer.url), jpeg(seed=number))
+        path = view.address(peer, time).removeprefix(peer.url)
+        peer.body(path, view.bodies.get(time) or jpeg(seed=number))
+        if time in view.arrives:
+            peer.routes[path] = _once_there(view, time, peer.routes[path])
+
+
+def _once_there(view: View, time: str, answer: Handler) -> Handler:
+    async def late(request: web.Request) -> web.StreamResponse:
+        return await answer(request) if time in view.there() else web.Response(status=404)
+
+    return late

@@ -67,6 +67,10 @@ class RunBook:
         """Write the row of a run that is over, with a result or an error in one sentence; return the row."""
         return self._write(self._document(), state, note)
 
+    def done(self) -> dict[str, float]:
+        """Return the sums over all parts: `slots_done`, `fetched`, `images`, `changed` and both `seconds`."""
+        return self._sum(self._document()["parts"])
+
     @contextmanager
     def part(self, part: str) -> Iterator["Part"]:
         """Work on one part of the run: what the block adds up is kept, also when it fails."""
@@ -116,7 +120,7 @@ class RunBook:
 
     def _sum(self, parts: Sequence[str]) -> dict[str, float]:
         done = [self.kept(part) for part in parts]
-        whole = {name: int(sum(numbers.get(name, 0) for numbers in done)) for name in _WHOLE}
+        whole = {name: round(sum(numbers.get(name, 0) for numbers in done)) for name in _WHOLE}
         return {**whole, **{name: sum(numbers.get(name, 0.0) for numbers in done) for name in _SECONDS}}
 
 
@@ -129,7 +133,7 @@ class Part:
         self._before = book.kept(part)
         self._begun = time.monotonic()
         self._written = self._begun
-        self.slots_done: int | None = None
+        self.slots_done: float | None = None
         self.fetched = 0
         self.images = 0
         self.changed = 0

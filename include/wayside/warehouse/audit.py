@@ -29,7 +29,12 @@ def audit(table: Table, scope: Scope, rows: pa.Table) -> None:
 
 
 def audit_together(scope: Scope, counts: pa.Table, detections: pa.Table) -> None:
-    """Check that the counts are the numbers of counted detections, camera by camera and class by class."""
+    """Check both, and that the counts are the numbers of counted detections, camera by camera and class by class.
+
+    Neither may be published before both have passed.
+    """
+    audit(COUNTS, scope, counts)
+    audit(DETECTIONS, scope, detections)
     counted = detections.filter(pc.invert(detections["static"]))
     seen = {
         (row["camera"], row["label"]): row["ordinal_count"]

@@ -1,0 +1,74 @@
+"""What is published of a stretch of slots, in the few columns that those need who look for gaps in it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Final, cast
+
+import pyarrow as pa
+
+from wayside.core.slots import Slot
+from wayside.core.tables import COUNTS
+from wayside.warehouse.parquet import ParquetWarehouse, Row
+
+_WITHIN: Final = "slot BETWEEN $first AND $last AND ($cameras IS NULL OR list_contains($cameras, camera))"
+_FRAMES: Final = f"SELECT camera, slot, status, reason, sha256, bytes FROM frames WHERE {_WITHIN}"  # noqa: S608
+_COUNTS: Final = f"SELECT camera, slot, faulty FROM counts WHERE {_WITHIN}"  # noqa: S608
+
+
+def days_between(first: Slot, last: Slot) -> list[str]:
+    """Return the days (`YYYYMMDD`) that slots from `first` to `last` touch."""
+    number = (last.start.date() - first.start.date()).days + 1
+    return [f"{first.start.date() + timedelta(days=step):%Y%m%d}" for step in range(number)]
+
+
+def frames_between(
+    warehouse: ParquetWarehouse, source: str, first: Slot, last: Slot, cameras: Sequence[str] | None = None
+) -> dict[Slot, dict[str, Row]]:
+    """Return status, reason, hash and size of the frames from `first` to `last`, by slot and camera."""
+    found: defaultdict[Slot, dict[str, Row]] = defaultdict(dict)
+    for row in _ask(warehouse, _FRAMES, source, None, first, last, cameras):
+        found[Slot(row["slot"])][row["camera"]] = row
+    return found
+
+
+def counted_between(
+    warehouse: ParquetWarehouse,
+    source: str,
+    pipeline: str,
+    first: Slot,
+    last: Slot,
+    cameras: Sequence[str] | None = None,
+) -> dict[Slot, dict[str, bool]]:
+    """Return which stills from `first` to `last` have a row in `counts`, by slot and camera; True for a faulty one."""
+    found: defaultdict[Slot, dict[str, bool]] = defaultdict(dict)
+    for row in _ask(warehouse, _COUNTS, source, [pipeline], first, last, cameras):
+        found[Slot(row["slot"])][row["camera"]] = row["faulty"]
+    return found
+
+
+def cameras_between(warehouse: ParquetWarehouse, source: str, first: Slot, last: Slot) -> set[str]:
+    """Return the cameras that have a frame from `first` to `last`."""
+    rows = _ask(warehouse, f"SELECT DISTINCT camera FROM frames WHERE {_WITHIN}", source, None, first, last, None)  # noqa: S608
+    return {row["camera"] for row in rows}
+
+
+def pipelines_between(warehouse: ParquetWarehouse, source: str, first: Slot, last: Slot) -> set[str]:
+    """Return the pipelines that have counts of a source on the days of a stretch of slots."""
+    scopes = warehouse.scopes(COUNTS, [source], days_between(first, last))
+    return {scope.pipeline for scope in scopes if scope.pipeline is not None}
+
+
+def _ask(
+    warehouse: ParquetWarehouse,
+    statement: str,
+    source: str,
+    pipelines: Sequence[str] | None,
+    first: Slot,
+    last: Slot,
+    cameras: Iterable[str] | None,
+) -> list[dict[str, Any]]:
+    values = {"first": first.start, "last": last.start, "cameras": None if cameras is None else list(cameras)}
+    with warehouse.connect([source], days_between(first, last), pipelines) as database:
+        table = cast("pa.Table", database.sql(statement, params=values).to_arrow_table())
+    return cast("list[dict[str, Any]]", table.to_pylist())
