@@ -9,7 +9,7 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from wayside import __version__
-from wayside.cli import analyse, bench, counts, demo, models, sources, tidy
+from wayside.cli import analyse, bench, counts, demo, models, sources, tidy, timeseries
 from wayside.core.errors import WaysideError
 
 _HELP = "Pictures taken beside the road become data."
@@ -17,6 +17,7 @@ _commands = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enab
 _commands.add_typer(sources.app, name="sources", help="Who offers pictures: list them, check that they answer.")
 _commands.add_typer(models.app, name="models", help="Detectors: list, pull, verify, evaluate.")
 _commands.add_typer(counts.app, name="counts", help="What was counted.")
+_commands.add_typer(timeseries.app, name="timeseries", help="Daily series, seasonally adjusted.")
 _commands.add_typer(tidy.warehouse_app, name="warehouse", help="Tables: send them to another warehouse again.")
 _commands.command("fetch")(sources.fetch)
 _commands.command("analyse")(analyse.analyse)
