@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.models.dagrun import DagRun
+from airflow.sdk import DAG
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
@@ -20,3 +22,19 @@ def airflow_db() -> None:
     from airflow.utils.db import initdb
 
     initdb()
+
+
+def without_retries(name: str) -> DAG:
+    """A DAG as it is, but nobody waits for what may pass by itself. `dag.test` knows no deadlines."""
+    dag = DagBag(DAGS).dags[name]
+    dag.deadline = None
+    for task in dag.tasks:
+        if task.is_mapped:
+            task.partial_kwargs["retries"] = 0
+        else:
+            task.retries = 0
+    return dag
+
+
+def states(done: DagRun) -> dict[str, str]:
+    return {f"{ti.task_id} {ti.rendered_map_index or ''}".strip(): str(ti.state) for ti in done.get_task_instances()}

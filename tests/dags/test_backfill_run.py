@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import DAGS
+from tests.dags.conftest import states, without_retries
 from tests.peers.pictures import jpeg
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 
@@ -25,18 +24,6 @@ from wayside.warehouse.scope import Scope
 __all__ = ["home"]
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db", "home")]
 DAY = SLOT.start.date()
-
-
-def without_retries(name: str) -> DAG:
-    """A DAG as it is, but nobody waits for what may pass by itself. `dag.test` knows no deadlines."""
-    dag = DagBag(DAGS).dags[name]
-    dag.deadline = None
-    for task in dag.tasks:
-        if task.is_mapped:
-            task.partial_kwargs["retries"] = 0
-        else:
-            task.retries = 0
-    return dag
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +42,6 @@ def live(dags: dict[str, DAG], home: Path) -> Path:
 
 def back_fill(dags: dict[str, DAG], **conf: Any) -> DagRun:
     return dags["backfill_late_images"].test(run_conf={"start": DAY.isoformat(), **conf})
-
-
-def states(done: DagRun) -> dict[str, str]:
-    return {f"{ti.task_id} {ti.rendered_map_index or ''}".strip(): str(ti.state) for ti in done.get_task_instances()}
 
 
 def test_a_picture_that_came_late_is_counted(dags: dict[str, DAG], live: Path) -> None:

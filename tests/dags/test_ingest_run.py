@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
@@ -14,7 +13,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import DAGS
+from tests.dags.conftest import states, without_retries
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 
 from wayside.core.errors import StoreError
@@ -32,23 +31,11 @@ TASKS = {"sources", "plan", "shards", "fetch", "publish_frames", "analyse", "pub
 
 @pytest.fixture(scope="module")
 def dag() -> DAG:
-    """The DAG without retries: nobody waits here for what may pass by itself. `dag.test` knows no deadlines."""
-    dag = DagBag(DAGS).dags["ingest_cameras"]
-    dag.deadline = None
-    for task in dag.tasks:
-        if task.is_mapped:
-            task.partial_kwargs["retries"] = 0
-        else:
-            task.retries = 0
-    return dag
+    return without_retries("ingest_cameras")
 
 
 def run(dag: DAG, slot: Slot, **conf: Any) -> DagRun:
     return dag.test(run_conf={"slot": slot.start.isoformat(), **conf})
-
-
-def states(done: DagRun) -> dict[str, str]:
-    return {f"{ti.task_id} {ti.rendered_map_index or ''}".strip(): str(ti.state) for ti in done.get_task_instances()}
 
 
 def tables(slot: Slot) -> dict[str, list[dict[str, Any]]]:

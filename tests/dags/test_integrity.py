@@ -16,7 +16,7 @@ from tests.dags.conftest import DAGS, ROOT
 from wayside_airflow.notifiers.notify import Notify
 from wayside_airflow.priority import LIVE_FIRST
 
-DAG_IDS = {"ingest_cameras", "backfill_late_images"}
+DAG_IDS = {"ingest_cameras", "backfill_late_images", "expire_images", "update_sources", "build_timeseries"}
 LIVE = {"ingest_cameras"}
 HEAVY = ("onnxruntime", "cv2", "pandas", "pyarrow", "duckdb", "google.cloud.bigquery", "google.cloud.storage", "plotly")
 NAMES = sorted(DAG_IDS)

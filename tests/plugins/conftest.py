@@ -26,7 +26,7 @@ def make_home(home: Path) -> Path:
         "".join(f"default: {PIPELINE}\n" if line.startswith("default:") else line for line in text)
     )
     (config / "sources.yaml").write_text(
-        f"sources:\n  {SOURCE}: {{kind: folder, url: ../../archive, enabled: true}}\n"
+        f"sources:\n  {SOURCE}: {{kind: folder, url: ../../archive, enabled: true, keep_days: 28}}\n"
         "  Gone: {kind: folder, url: ../../gone, enabled: false}\n"
     )
     for step in range(3):

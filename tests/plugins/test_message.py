@@ -126,3 +126,10 @@ def test_whatever_is_in_the_facts_stays_text(task: str, todo: str) -> None:
     assert made.subject.isprintable()
     assert all(line.isprintable() for line in made.text.split("\n"))
     assert len(made.text.splitlines()) == 6
+
+
+def test_what_a_run_noticed_is_told_in_its_own_words():
+    message = compose("noticed", Facts("update_sources", reason="Demo-city: analysed cameras are gone: 00001.00001"))
+    assert message.subject == "[Wayside] update_sources has something to say"
+    assert "analysed cameras are gone: 00001.00001" in message.text
+    assert "no, it can wait" in message.text

@@ -70,8 +70,11 @@ class Run:
         return _moment(self.get(name))
 
 
-def facts(context: Mapping[str, Any], *, urgent: bool, what_to_do: str) -> Facts:
-    """Return what is known of the run. Only a scheduled run can be urgent: somebody watches the others."""
+def facts(context: Mapping[str, Any], *, urgent: bool, what_to_do: str, remark: str = "") -> Facts:
+    """Return what is known of the run. Only a scheduled run can be urgent: somebody watches the others.
+
+    `remark` is what the run has to say, where it did not fail.
+    """
     run = Run(context)
     sources = tuple(_sources(run.params))
     slot = _slot(run)
@@ -84,7 +87,7 @@ def facts(context: Mapping[str, Any], *, urgent: bool, what_to_do: str) -> Facts
         first=first,
         last=last,
         task=_task(context),
-        reason=_REASONS.get(str(context.get("reason")), ""),
+        reason=remark or _REASONS.get(str(context.get("reason")), ""),
         due=_moment((context.get("deadline") or {}).get("deadline_time")),
         urgent=urgent and run.kind == SCHEDULED,
         what_to_do=what_to_do,
@@ -114,7 +117,9 @@ def _days(run: Run) -> tuple[date | None, date | None]:
     begin, end = run.moment("data_interval_start"), run.moment("data_interval_end")
     if not begin or not end or run.kind == "manual":
         return None, None
-    return begin.date(), max(begin, end - timedelta.resolution).date()
+    # A run of a daily DAG is about the day in which its interval begins, whatever the time at which it starts.
+    daily = end - begin <= timedelta(days=1)
+    return begin.date(), begin.date() if daily else (end - timedelta.resolution).date()
 
 
 def _sources(params: Mapping[str, Any]) -> Iterable[str]:

@@ -12,8 +12,9 @@ from typing import Final, Literal
 
 from wayside.core.slots import Slot
 
-Kind = Literal["failed", "late"]
+Kind = Literal["failed", "late", "noticed"]
 _NAMED: Final = 5
+_HEADS: Final[Mapping[Kind, str]] = {"failed": "failed", "late": "is late", "noticed": "has something to say"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Message:
 
 
 def compose(kind: Kind, facts: Facts) -> Message:
-    """Return the message about a run that `failed`, or that is `late`."""
-    head = f"{_about(facts)} {'failed' if kind == 'failed' else 'is late'}"
+    """Return the message about a run that `failed`, that is `late`, or that `noticed` what people should know."""
+    head = f"{_about(facts)} {_HEADS[kind]}"
     subject = _line(f"[Wayside] {'URGENT: ' if facts.urgent else ''}{head}")
     rows = {
         "What": _what(kind, facts),
@@ -84,6 +85,8 @@ def _what(kind: Kind, facts: Facts) -> str:
     if kind == "failed":
         where = f" at the task {facts.task}" if facts.task else ""
         return f"the run of {facts.dag_id} failed{where}" + (f": {facts.reason}" if facts.reason else "")
+    if kind == "noticed":
+        return facts.reason
     until = f" by {_moment(facts.due)}" if facts.due else " in time"
     # The run of a slot analyses the one before, whose neighbours on both sides are then there.
     slot = f", so that slot {_moment(facts.slot.previous.start)} is not analysed" if facts.slot else ""

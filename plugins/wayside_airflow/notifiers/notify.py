@@ -37,16 +37,23 @@ class Notify(BaseNotifier):
     """Tell people about a run.
 
     Args:
-        kind: what happened: the run `failed`, or it is `late`.
+        kind: what happened: the run `failed`, it is `late`, or it `noticed` something.
         urgent: whether somebody should look at once, if the run is a scheduled one.
         what_to_do: one or two sentences for the person who reads it.
+        remark: what the run noticed, in a sentence.
         context: what is known of the run, if it is awaited; a call gets it as its argument.
     """
 
     def __init__(
-        self, kind: Kind = "failed", urgent: bool = False, what_to_do: str = "", context: Context | None = None
+        self,
+        kind: Kind = "failed",
+        urgent: bool = False,
+        what_to_do: str = "",
+        remark: str = "",
+        context: Context | None = None,
     ) -> None:
         super().__init__(context)
+        self.remark = remark
         self.kind = kind
         self.urgent = urgent
         self.what_to_do = what_to_do
@@ -79,7 +86,7 @@ class Notify(BaseNotifier):
         if self.kind == "late" and run.state in {"success", "failed"}:
             self.log.info("run %s of %s has ended with %s by now: not late", run.run_id, run.dag_id, run.state)
             return None
-        return compose(self.kind, facts(known, urgent=self.urgent, what_to_do=self.what_to_do))
+        return compose(self.kind, facts(known, urgent=self.urgent, what_to_do=self.what_to_do, remark=self.remark))
 
     async def _send(self, message: Message, found: Mapping[str, "Way | None"]) -> None:
         from wayside_airflow.notifiers.channels import send
