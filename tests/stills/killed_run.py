@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import urllib.request
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,8 +63,8 @@ def count_steps(state: Path, instant: int) -> "itertools.count[int]":
     return done
 
 
-def forked(state: Path, url: str, instant: int = 0) -> int:
-    """Run the slots in a process of its own; return how it ended, or how many steps it took."""
+def forked(state: Path, work: Callable[[], object], instant: int = 0) -> int:
+    """Do something in a process of its own; return how it ended, or how many steps it took."""
     reading, writing = os.pipe()
     if child := os.fork():
         os.close(writing)
@@ -72,7 +73,7 @@ def forked(state: Path, url: str, instant: int = 0) -> int:
             return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else int(answer.read() or 0)
     try:
         steps = count_steps(state, instant)
-        run_slots(state, url)
+        work()
         os.write(writing, str(next(steps) - 1).encode())
         os._exit(0)
     finally:
@@ -82,9 +83,14 @@ def forked(state: Path, url: str, instant: int = 0) -> int:
 def main(folder: str, url: str, seed: str, kills: str) -> None:
     signal.alarm(100)  # a run that never comes back must not hold up the tests
     os.environ["WAYSIDE_DEMO_URL"] = url
-    steps = forked(Path(folder, "undisturbed"), url)
+
+    def run(name: object, instant: int = 0) -> int:
+        state = Path(folder, str(name))
+        return forked(state, lambda: run_slots(state, url), instant)
+
+    steps = run("undisturbed")
     instants = sorted(random.Random(int(seed)).sample(range(1, steps + 1), int(kills)))
-    ended = [(forked(Path(folder, str(at)), url, at), forked(Path(folder, str(at)), url)) for at in instants]
+    ended = [(run(at, at), run(at)) for at in instants]
     json.dump({"steps": steps, "instants": instants, "ended": ended}, sys.stdout)
 
 

@@ -35,7 +35,7 @@ from wayside.stills.days import due_slots, roll_up
 from wayside.stills.ingest import Ingest, Progress
 from wayside.stills.late_pictures import Day, News, fetch_late
 from wayside.stills.plan import chunk
-from wayside.stills.published import cameras_between, counted_between, frames_between, pipelines_between
+from wayside.stills.published import cameras_between, counted_between, frames_between, pipelines_between, slots_over
 from wayside.stills.runs import Part, RunBook, RunInfo
 from wayside.stills.splice import publishing, roll_slot_runs, splice_counts, splice_frames
 from wayside.stills.still import StillPipeline
@@ -96,7 +96,7 @@ def plan(
     Returns:
         The shards, small and ready for JSON.
     """
-    slots = _over(work, day)
+    slots = slots_over(work.clock(), day)
     if pipeline:
         work.pipelines.stages_of(pipeline)
     if not slots:
@@ -119,7 +119,7 @@ def begin(work: Ingest, shards: Sequence[Fields], *, kind: str, who: str, why: s
     """Write the row of a run, one for each source of its shards, which all carry its name."""
     for source, mine in _by_source(shards).items():
         days = sorted({shard.day for shard in mine})
-        slots = [slot for day in days for slot in _over(work, day)]
+        slots = [slot for day in days for slot in slots_over(work.clock(), day)]
         first = mine[0]
         info = RunInfo(
             run=first.run,
@@ -197,7 +197,7 @@ def roll_up_around(work: Ingest, source: str, day: date) -> None:
 
 
 def _run(work: Ingest, shard: LateShard, load: Load, progress: Progress | None, meter: Part | None) -> dict[str, int]:
-    slots = _over(work, shard.day)
+    slots = slots_over(work.clock(), shard.day)
     names, watches = _pipelines(work, shard, slots, load)
     day = _read(work, shard, slots, names)
     news = asyncio.run(fetch_late(work, day, names, progress))
@@ -302,12 +302,6 @@ def _whole_slots(work: Ingest, shard: LateShard, day: Day) -> dict[str, set[Slot
 
 def _reader(work: Ingest, source: str) -> Callable[[str, Slot], StoredPicture | None]:
     return lambda camera, slot: work.store.read(picture_key(source, slot, camera))
-
-
-def _over(work: Ingest, day: date) -> list[Slot]:
-    """Return the slots of a day that live runs are done with: those that are over, and the next one as well."""
-    last = Slot.floor(work.clock()).shift(-2)
-    return [slot for slot in Slot.of_day(day) if slot <= last]
 
 
 def _days_around(day: date) -> list[str]:

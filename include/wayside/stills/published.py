@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, cast
 
 import pyarrow as pa
@@ -14,6 +14,12 @@ from wayside.warehouse.parquet import ParquetWarehouse, Row
 _WITHIN: Final = "slot BETWEEN $first AND $last AND ($cameras IS NULL OR list_contains($cameras, camera))"
 _FRAMES: Final = f"SELECT camera, slot, status, reason, sha256, bytes FROM frames WHERE {_WITHIN}"  # noqa: S608
 _COUNTS: Final = f"SELECT camera, slot, faulty FROM counts WHERE {_WITHIN}"  # noqa: S608
+
+
+def slots_over(now: datetime, day: date) -> list[Slot]:
+    """Return the slots of a day that live runs are done with: those that are over, and so is the next one."""
+    last = Slot.floor(now).shift(-2)
+    return [slot for slot in Slot.of_day(day) if slot <= last]
 
 
 def days_between(first: Slot, last: Slot) -> list[str]:

@@ -99,18 +99,20 @@ def splice_frames(warehouse: ParquetWarehouse, source: str, news: Frames) -> int
     return put
 
 
-def roll_slot_runs(warehouse: ParquetWarehouse, source: str, slots: Iterable[Slot], pipeline: str) -> None:
-    """Bring the summaries of slots up to date with frames and counts, and write those that nobody has written.
+def roll_slot_runs(
+    warehouse: ParquetWarehouse, source: str, slots: Iterable[Slot], pipeline: str, *, fill: bool = True
+) -> None:
+    """Bring the summaries of slots up to date with frames and counts, and `fill` in those that nobody has written.
 
-    There is one for every slot that has frames, once it or the slot before it is analysed.
+    There is one for every slot that has frames, once it or the slot before it is analysed. The caller holds
+    `publishing`.
     """
     for slot in slots:
         scope = Scope(source, slot, pipeline)
         frames, known = warehouse.read(FRAMES, scope), warehouse.read(SLOT_RUNS, scope)
         before = Scope(source, slot.previous, pipeline)
-        if not frames.num_rows or not (
-            known.num_rows or warehouse.published(COUNTS, scope) or warehouse.published(COUNTS, before)
-        ):
+        analysed_by_now = warehouse.published(COUNTS, scope) or warehouse.published(COUNTS, before)
+        if not frames.num_rows or not (known.num_rows or (fill and analysed_by_now)):
             continue
         analysed = Slot(known["analysed_slot"][0].as_py()) if known.num_rows else slot.previous
         there = Scope(source, analysed, pipeline)
