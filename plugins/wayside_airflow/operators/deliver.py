@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 
-from wayside.core.errors import ConfigError, TransientError
+from wayside.core.errors import ConfigError, TransientError, WaysideError
 from wayside_airflow.triggers.jobs import JobsTrigger
 
 if TYPE_CHECKING:
@@ -86,25 +86,44 @@ class DeliverOperator(BaseOperator):
     def merge(self, context: Context, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Submit the MERGEs of the tables whose loads are done, and wait for them elsewhere."""
         lake, target, batches = self._resumed(event, names)
-        jobs = []
+        jobs: dict[str, str] = {}
+        failed: list[WaysideError] = []
         for batch in batches:
-            target.result(batch, target.load(batch), lake.outbox)
-            jobs.append(target.merge(batch))
-        self.log.info("merging %s", ", ".join(jobs))
-        self.defer(trigger=JobsTrigger(jobs), method_name="finish", kwargs={"names": dict(names)})
+            try:
+                target.result(batch, target.load(batch), lake.outbox)
+                jobs[batch.table.name] = target.merge(batch)
+            except WaysideError as error:
+                failed.append(error)
+        if not jobs:
+            _raise_first(failed)
+            return
+        self.log.info("merging %s", ", ".join(jobs.values()))
+        going_on = {"names": {table: names[table] for table in jobs}, "failed": list(map(_written, failed))}
+        self.defer(trigger=JobsTrigger(list(jobs.values())), method_name="finish", kwargs=going_on)
 
-    def finish(self, context: Context, event: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, int]:
-        """Close the batches whose MERGEs are done; return how many rows of each table went."""
+    def finish(
+        self, context: Context, event: Mapping[str, Any], names: Mapping[str, str], failed: Sequence[Sequence[Any]] = ()
+    ) -> dict[str, int]:
+        """Close the batches whose MERGEs are done; return how many rows of each table went.
+
+        What failed on the way, of any table, is raised when the others are home.
+        """
         lake, target, batches = self._resumed(event, names)
+        errors = [_read(one) for one in failed]
         rows = {}
         for batch in batches:
-            job = target.merge(batch)
-            target.result(batch, job, lake.outbox)
-            self.job_url = target.console_url(job)
-            rows[batch.table.name] = batch.rows().num_rows
-            target.clean(batch)
-            lake.outbox.close(batch)
-        return self._said(rows)
+            try:
+                job = target.merge(batch)
+                target.result(batch, job, lake.outbox)
+                rows[batch.table.name] = batch.rows().num_rows
+                target.clean(batch)
+                lake.outbox.close(batch)
+                self.job_url = target.console_url(job)
+            except WaysideError as error:
+                errors.append(error)
+        self._said(rows)
+        _raise_first(errors)
+        return rows
 
     def _resumed(
         self, event: Mapping[str, Any], names: Mapping[str, str]
@@ -139,3 +158,19 @@ def _opened() -> tuple[Settings, ParquetWarehouse]:
 
     settings = Settings()  # type: ignore[call-arg]
     return settings, open_lake(settings)
+
+
+def _raise_first(errors: Sequence[WaysideError]) -> None:
+    """Raise one of the errors, if there are any: one that another try may mend goes before one that it may not."""
+    for error in sorted(errors, key=lambda one: not isinstance(one, TransientError)):
+        raise error
+
+
+def _written(error: WaysideError) -> list[Any]:
+    """Write an error so that it survives a wait in the triggerer: whether it may pass, and its text."""
+    return [isinstance(error, TransientError), str(error)]
+
+
+def _read(written: Sequence[Any]) -> WaysideError:
+    may_pass, text = written
+    return TransientError(text) if may_pass else ConfigError(text)

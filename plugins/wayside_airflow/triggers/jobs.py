@@ -22,7 +22,7 @@ class JobsTrigger(BaseTrigger):
     """
 
     def __init__(self, jobs: Sequence[str], poll: float = POLL) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.jobs = list(jobs)
         self.poll = poll
 
@@ -37,9 +37,9 @@ class JobsTrigger(BaseTrigger):
             while going_on := await sync_to_async(_unfinished)(going_on):  # noqa: ASYNC110 - nobody else tells us
                 await asyncio.sleep(self.poll)
         except Exception as error:  # noqa: BLE001 - whatever it is, the task that waits has to hear of it
-            yield TriggerEvent({"error": f"{type(error).__name__}: {error}"})
+            yield TriggerEvent({"error": f"{type(error).__name__}: {error}"})  # type: ignore[no-untyped-call]
             return
-        yield TriggerEvent({})
+        yield TriggerEvent({})  # type: ignore[no-untyped-call]
 
 
 def _unfinished(jobs: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from urllib.parse import quote, urlsplit
 
 from airflow.configuration import conf
@@ -44,7 +44,7 @@ def runs(
         "everyone": len(everyone),
         "limit": SHOWN,
         "kinds": sorted({run["kind"] for run in everyone}),
-        "states": [name for name in State.__args__ if name and any(run["state"] == name for run in everyone)],
+        "states": [name for name in get_args(State) if name and any(run["state"] == name for run in everyone)],
         "kind": kind,
         "state": state,
         "filters": {**choice.query, "state": state, "kind": kind},
