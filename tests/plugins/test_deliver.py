@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,23 @@ def test_two_waits_bring_every_table_to_bigquery(peer: Any):
     assert "console.cloud.google.com" in operator.job_url
     (link,) = operator.operator_extra_links
     assert link.get_link(operator, ti_key=None) == operator.job_url  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_users_of_chrono_lens_find_their_view(peer: Any, deferrable: bool):
+    publish(car=2)
+    operator = DeliverOperator(task_id="deliver", deferrable=deferrable)
+    assert (whole(operator) if deferrable else operator.execute({})) == {"frames": 2, "counts": 2}
+    asked = f"SELECT camera_id, time, car, van, faulty FROM detected_objects.{PIPELINE} WHERE date = '2026-05-01'"
+    rows = [tuple(row.values()) for row in peer.client().query_and_wait(asked)]
+    assert sorted(rows) == [("a", time(8, 0), 2, 0, False), ("b", time(8, 0), 2, 0, False)]
+
+
+def test_a_view_that_cannot_be_made_costs_no_delivery(peer: Any):
+    lake = publish()
+    peer.fail("accessDenied", 403, method="POST", path="detected_objects", times=99)
+    assert whole(DeliverOperator(task_id="deliver")) == {"frames": 2, "counts": 2}
+    assert lake.outbox.pending(COUNTS) == 0
 
 
 def test_nothing_to_deliver_waits_for_nothing(peer: Any):

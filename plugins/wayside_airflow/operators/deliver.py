@@ -68,7 +68,11 @@ class DeliverOperator(BaseOperator):
                 self._load(lake, bigquery_target(settings))
                 return self._said({})
             case "bigquery":
-                return self._said(deliver(lake.outbox, lake, bigquery_target(settings), self._tables()))
+                target, tables = bigquery_target(settings), self._tables()
+                batches = [batch for table in tables if (batch := lake.outbox.open(table, lake)) is not None]
+                rows = self._said(deliver(lake.outbox, lake, target, tables))
+                self._show(target, batches)
+                return rows
             case "oracle":
                 return self._said(deliver(lake.outbox, lake, oracle_target(settings), self._tables()))
 
@@ -122,8 +126,21 @@ class DeliverOperator(BaseOperator):
             except WaysideError as error:
                 errors.append(error)
         self._said(rows)
+        self._show(target, [batch for batch in batches if batch.table.name in rows])
         _raise_first(errors)
         return rows
+
+    def _show(self, target: BigQueryTarget, batches: Sequence[Batch]) -> None:
+        """See that each pipeline with new counts has its view for users of chrono_lens; without it, all else stands."""
+        from wayside.warehouse.views import create_views
+
+        pipelines = sorted(
+            {str(scope.pipeline) for one in batches if one.table.name == "counts" for scope in one.scopes}
+        )
+        try:
+            create_views(target, pipelines)
+        except WaysideError as error:
+            self.log.warning("the views of chrono_lens' columns are not up to date: %s", error)
 
     def _resumed(
         self, event: Mapping[str, Any], names: Mapping[str, str]
