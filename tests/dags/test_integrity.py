@@ -16,7 +16,14 @@ from tests.dags.conftest import DAGS, ROOT
 from wayside_airflow.notifiers.notify import Notify
 from wayside_airflow.priority import LIVE_FIRST
 
-DAG_IDS = {"ingest_cameras", "backfill_late_images", "expire_images", "update_sources", "build_timeseries"}
+DAG_IDS = {
+    "backfill_late_images",
+    "build_timeseries",
+    "expire_images",
+    "ingest_cameras",
+    "reprocess_range",
+    "update_sources",
+}
 LIVE = {"ingest_cameras"}
 HEAVY = ("onnxruntime", "cv2", "pandas", "pyarrow", "duckdb", "google.cloud.bigquery", "google.cloud.storage", "plotly")
 NAMES = sorted(DAG_IDS)
