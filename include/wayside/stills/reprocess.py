@@ -338,6 +338,7 @@ class _Job:
             log.warning("%s %s: %d stills are left to who changed them", self.source, day, len(done.overtaken))
         self.meter.changed += done.changed
         self._finish(len(block))
+        self.meter.write(now=True)  # what is noted as done is in the book, should the run be killed
 
     def _finish(self, slots: int) -> None:
         self.finished += slots
