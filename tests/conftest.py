@@ -62,3 +62,26 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"there is no {folder}: set WAYSIDE_TEST_DATA to the folder of the test data")
     return folder
+
+
+SUITES = {
+    "BigQuery": ("tests/warehouse/bigquery/", "tests/conformance/", "tests/warehouse/test_sql_engines.py"),
+    "Cloud Storage": ("tests/store/test_gcs.py", "tests/store/test_contract.py", "tests/store/test_agreement.py"),
+    "Oracle": ("tests/warehouse/oracle/",),
+}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases the suite of each service ran: one that was skipped must not look like one that held."""
+    for name, places in SUITES.items():
+        counts = {
+            outcome: len([report for report in terminalreporter.stats.get(outcome, []) if _within(report, places)])
+            for outcome in ("passed", "failed", "skipped")
+        }
+        if any(counts.values()):
+            told = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
+            terminalreporter.write_line(f"{name}: {told}")
+
+
+def _within(report: object, places: tuple[str, ...]) -> bool:
+    return str(getattr(report, "nodeid", "")).startswith(places)
