@@ -6,6 +6,7 @@ look the connection up and know the ways to sign in. The providers are imported 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from wayside.core.errors import ConfigError
@@ -23,7 +24,7 @@ def open_pictures(settings: Settings) -> Store:
     """Return the picture store: a folder, or a bucket opened with the connection `settings.google_connection`."""
     from wayside.store import open_store
 
-    return open_store(settings, _storage(settings) if settings.pictures_url else None)
+    return open_store(settings, _storage(settings.google_connection) if settings.pictures_url else None)
 
 
 def bigquery_target(settings: Settings) -> BigQueryTarget:
@@ -59,7 +60,9 @@ def oracle_target(settings: Settings) -> OracleTarget:
     return OracleTarget(hook.get_conn, settings.oracle_schema)
 
 
-def _storage(settings: Settings) -> StorageClient:
+@lru_cache(maxsize=4)
+def _storage(connection: str) -> StorageClient:
+    """Return the client of a connection; one a process, since the pages open the store at each request."""
     from airflow.providers.google.cloud.hooks.gcs import GCSHook
 
-    return GCSHook(gcp_conn_id=settings.google_connection).get_conn()
+    return GCSHook(gcp_conn_id=connection).get_conn()

@@ -32,10 +32,10 @@ def open_warehouse() -> "ParquetWarehouse":
 
 
 def open_store() -> "Store":
-    """Open the picture store of the settings."""
-    from wayside.store import open_store as opened
+    """Open the picture store of the settings, with the credentials of its Airflow connection."""
+    from wayside_airflow.hooks.services import open_pictures
 
-    return opened(settings())
+    return open_pictures(settings())
 
 
 def _warehouse(request: Request) -> Any:
