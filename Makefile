@@ -13,11 +13,11 @@ export PYTHONDONTWRITEBYTECODE :=
 export WAYSIDE_HOME := $(CURDIR)
 export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins
 
-.PHONY: help demo up down airflow secrets test lint format docs bench lock gpu clean
+.PHONY: help demo up down airflow secrets test test-oracle lint format docs bench lock gpu clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 define install
 	@test -n "$(PYTHON)" || { echo "Wayside needs Python 3.11, 3.12 or 3.13: set PYTHON=/path/to/python3" >&2; exit 1; }
@@ -52,6 +52,10 @@ secrets: ## Write .env with fresh passwords and keys for docker compose
 
 test: $(VENV)/.ready-dev ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term --cov-fail-under=90 tests
+
+test-oracle: $(VENV)/.ready-dev ## Run the Oracle tests on a test user that WAYSIDE_ORACLE_DSN, _USER and _PASSWORD name
+	@test -n "$$WAYSIDE_ORACLE_DSN" || { echo "Set WAYSIDE_ORACLE_DSN, WAYSIDE_ORACLE_USER and WAYSIDE_ORACLE_PASSWORD" >&2; exit 1; }
+	@$(BIN)/python -m pytest --force-enable-socket tests/warehouse/oracle
 
 lint: $(VENV)/.ready-dev ## Check style, types, layers and generated pages
 	@$(BIN)/ruff check .

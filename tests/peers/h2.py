@@ -26,7 +26,10 @@ from tests.peers import h2_sql
 
 SCHEMA = "WAYSIDE"
 _PLACES = ("/usr/share/java/h2.jar", "/usr/local/share/java/h2.jar", "/opt/h2/bin/h2.jar")
-_OPTIONS = "MODE=Oracle;LOCK_TIMEOUT=10000;TIME ZONE=Asia/Kolkata"
+# No cache of statements: H2 would keep a plan that it made for an empty table, and read all of it for each row.
+_OPTIONS = "MODE=Oracle;LOCK_TIMEOUT=10000;TIME ZONE=Asia/Kolkata;QUERY_CACHE_SIZE=0"
+# Quick to start, on a machine with few cores. In a test process also -Xrs: signals are its own.
+_JAVA = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _OWN = {  # H2's error codes and Oracle's
     23505: 1,
     23502: 1400,
@@ -101,8 +104,8 @@ def server(folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    command = [str(shutil.which("java")), "-Xmx256m", "-cp", str(jar()), "org.h2.tools.Server", "-tcp", "-tcpPort"]
-    command += [address.split(":")[1], "-ifNotExists", "-baseDir", str(folder)]
+    command = [str(shutil.which("java")), *_JAVA, "-cp", str(jar()), "org.h2.tools.Server", "-ifNotExists"]
+    command += ["-baseDir", str(folder), "-tcp", "-tcpPort", address.split(":")[1]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -118,8 +121,7 @@ def _jdbc(url: str) -> Any:
     import jpype
 
     if not jpype.isJVMStarted():
-        # -Xrs: signals are the test process's own.
-        jpype.startJVM("-Xrs", "-Xmx256m", classpath=[str(jar())], convertStrings=True)
+        jpype.startJVM("-Xrs", *_JAVA, classpath=[str(jar())], convertStrings=True)
     # A thread that is attached in any other way would keep the JVM, and so the process, from ending.
     if not jpype.java.lang.Thread.isAttached():
         jpype.java.lang.Thread.attachAsDaemon()

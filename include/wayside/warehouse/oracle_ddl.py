@@ -1,8 +1,9 @@
 """Tables in Oracle, made from the Arrow schemas: what is absent is created, new columns are added, the rest is checked.
 
 Each table has a twin in which its rows are staged. Oracle takes no time with a zone into a primary key (ORA-02329),
-but does into a unique index; so that is what holds the key of a table whose key has a time. A table is not divided
-into partitions, which is an option that costs money; an index over the scope's columns finds what a delivery replaces.
+but does into a unique index; so that is what holds the key of a table whose key has a time. Keys begin with the scope:
+one index finds a row and also what a delivery replaces. A table is not divided into partitions, which is an option
+that costs money.
 """
 
 from collections.abc import Iterator
@@ -102,13 +103,11 @@ class Dictionary:
             self._make(f"ALTER TABLE {qualified(self.schema, twin)} ADD ({staged[part].removesuffix(' NOT NULL')})")
 
     def _indexes(self, table: Table) -> Iterator[tuple[str, str]]:
-        """Yield the plain indexes: of the key where it is no primary key, of the scope, of the staged rows."""
+        """Yield the plain indexes: of the key where it is no primary key, and of the staged rows."""
         name, twin = qualified(self.schema, table.name), qualified(self.schema, staging_name(table))
         if _timed(table):
-            yield f"{table.name}_KEY", f"CREATE UNIQUE INDEX {{}} ON {name} ({_listed(table.key)})"
-        if table.scope != table.key[: len(table.scope)]:
-            yield f"{table.name}_SCOPE", f"CREATE INDEX {{}} ON {name} ({_listed(table.scope)})"
-        yield f"{staging_name(table)}_KEY", f"CREATE INDEX {{}} ON {twin} ({_listed((STAGED_BY, *table.key))})"
+            yield f"{table.name}_KEY", f"CREATE UNIQUE INDEX {{}} ON {name} ({_listed(_key(table))})"
+        yield f"{staging_name(table)}_KEY", f"CREATE INDEX {{}} ON {twin} ({_listed((STAGED_BY, *_key(table)))})"
 
     def _index(self, name: str, statement: str) -> None:
         self.cursor.execute(
@@ -175,7 +174,7 @@ def _declared(table: Table, wanted: list[Column]) -> Iterator[str]:
     for column in wanted:
         yield _declaration(column)
     if not _timed(table):
-        yield f"CONSTRAINT {identifier(f'{table.name}_KEY')} PRIMARY KEY ({_listed(table.key)})"
+        yield f"CONSTRAINT {identifier(f'{table.name}_KEY')} PRIMARY KEY ({_listed(_key(table))})"
 
 
 def _declaration(column: Column) -> str:
@@ -195,6 +194,11 @@ def _staged(wanted: list[Column]) -> dict[str, str]:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(identifier(name) for name in names)
+
+
+def _key(table: Table) -> tuple[str, ...]:
+    """Return the columns of the key, those of the scope first."""
+    return (*table.scope, *(name for name in table.key if name not in table.scope))
 
 
 def _timed(table: Table) -> bool:
