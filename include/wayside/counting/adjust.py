@@ -29,6 +29,7 @@ _MOST_DAYS = 0.1  # share of days that may stand apart
 _MOST_LEVELS = 12  # each costs time: a regressor in the state
 _LEAST_SCALE = 0.3  # below this the median says that most days are equal, not that the noise is small
 _LEAST_NOISE = 1e-6  # of the variance of the series: the test for AO needs some
+_LEAST_START = (1e-3, 1e-6, 1e-6, 1e-4)  # variances of noise, level, slope and season
 
 Outlier = tuple[int, str]
 
@@ -101,7 +102,9 @@ class _Fit:
         model = UnobservedComponents(
             self.kept, level="lltrend", seasonal=PERIOD, exog=effects if steps else None, mle_regression=False
         )
-        fitted = model.fit(start_params=start, disp=0, maxiter=200, warn_convergence=False)
+        # A variance that starts at nothing stays there: the likelihood is flat in its root.
+        lifted = None if start is None else np.maximum(start, _LEAST_START)
+        fitted = model.fit(start_params=lifted, method="bfgs", disp=0, maxiter=200, warn_convergence=False)
         self.parameters = np.asarray(fitted.params)
         self.parameters[0] = max(self.parameters[0], _LEAST_NOISE)  # the variance of the noise
         self.noise = float(self.parameters[0])

@@ -33,8 +33,9 @@ MIN_TIMES: Final = SLOTS_PER_DAY // 2
 """Times of day, of 144, that must have been seen in the window."""
 
 _NEAR, _WIDE = 3, SLOTS_PER_DAY // 4  # slots to either side
-_PRIOR_VALUES = 4.0  # values that the profile over all days is worth beside those of the weekday itself
+_PRIOR_VALUES = 1.0  # values that the profile over all days is worth beside those of the weekday itself
 _PRIOR_COUNTS = 40.0  # objects that the belief "as always" is worth beside those counted lately
+_ROUNDS = 2
 _CAMERAS_AT_ONCE = 64
 
 
@@ -59,20 +60,37 @@ def impute(grid: Floats, lead: int) -> Floats:
 
 def _expected(grid: Floats, lead: int) -> Doubles:
     """Return what every slot of the days from `lead` on would be expected to show; NaN where that cannot be said."""
-    ahead = np.full((len(grid), LEAD - lead, SLOTS_PER_DAY), np.nan, np.float32)
-    known, values = _split(np.concatenate([ahead, grid], axis=1) if lead < LEAD else grid[:, lead - LEAD :])
-    number, total = _window_sums(known, 1), _window_sums(values, 1)
+    grid = grid[:, max(0, lead - LEAD) :]
+    ahead = np.full((len(grid), max(0, LEAD - lead), SLOTS_PER_DAY), np.nan, np.float32)
+    known, values = _split(np.concatenate([ahead, grid], axis=1))
+    number, total = _window_sums(known), _window_sums(values)
     profile = _profile(number, total)
-    base = np.einsum("cdks,cds->cdk", _windows(known), profile)  # what the profile expects of the known slots
-    counted = _windows(values.sum(-1)).copy()
-    weekday = _ratio(_by_weekday(counted), _by_weekday(base))
-    expected = weekday * base[..., :7]
-    level = _ratio(counted[..., :7].sum(-1), expected.sum(-1))
-    level = level * _ratio(counted[..., 0], level * expected[..., 0])
+    counted = _windows(values.sum(-1))
+    expected = np.einsum("cdks,cds->cdk", _windows(known), profile)  # what the profile expects of the known slots
+    weekday, week = _factors(counted, expected)
     prior = weekday[..., :1] * profile
     near = _kernel(_NEAR)
-    season = (_window_sums(values, 7) @ near + _PRIOR_VALUES * prior) / (_window_sums(known, 7) @ near + _PRIOR_VALUES)
+    same, level = _same_weekday(values, np.ones_like(week)), week[..., 0]
+    season = (same @ near + _PRIOR_VALUES * prior) / (_same_weekday(known, week) @ near + _PRIOR_VALUES)
+    today = level * (season * known[:, LEAD:]).sum(-1)
+    level = level * _ratio(counted[..., 0], today)
     return np.where(_may_fill(known, number)[..., None], season * level[..., None], np.nan)
+
+
+def _factors(counted: Doubles, expected: Doubles) -> tuple[Doubles, Doubles]:
+    """Return by how much weekdays and weeks lie above the profile; from windows [camera, day, back] of sums of days.
+
+    Each is estimated with the other divided out, or a level that changed within the window would pass for a weekday.
+
+    Returns:
+        The factors of the weekdays, [camera, day, days back modulo 7], and of the weeks, [camera, day, weeks back].
+    """
+    counted, expected = (sums.reshape(*sums.shape[:2], WEEKS, 7) for sums in (counted, expected))
+    week = np.ones(counted.shape[:3])
+    for _ in range(_ROUNDS):
+        weekday = _ratio(counted.sum(2), (week[..., None] * expected).sum(2))
+        week = _ratio(counted.sum(3), (weekday[:, :, None] * expected).sum(3))
+    return weekday, week
 
 
 def _split(grid: Floats) -> tuple[Doubles, Doubles]:
@@ -81,27 +99,26 @@ def _split(grid: Floats) -> tuple[Doubles, Doubles]:
     return (~gaps).astype(float), np.where(gaps, 0.0, grid)
 
 
-def _window_sums(days: Doubles, step: int) -> Doubles:
-    """Sum each slot over the window that ends with each day, taking every `step`-th day back from it.
+def _window_sums(days: Doubles) -> Doubles:
+    """Sum each slot over the window that ends with each day.
 
     The values are whole numbers, so the running sum is exact and does not depend on where the array begins.
     """
-    if step > 1:
-        last = days.shape[1]
-        return np.asarray(np.sum([days[:, LEAD - back : last - back] for back in range(0, WINDOW, step)], axis=0))
     running = np.cumsum(days, axis=1)
     before = np.concatenate([np.zeros_like(running[:, :1]), running[:, :-WINDOW]], axis=1)
     return np.asarray(running[:, LEAD:] - before)
 
 
+def _same_weekday(days: Doubles, weights: Doubles) -> Doubles:
+    """Sum each slot over the same weekday of the five weeks; `weights` [camera, day, weeks back] of the weeks."""
+    last = days.shape[1]
+    weeks = (days[:, LEAD - 7 * back : last - 7 * back] * weights[..., back, None] for back in range(WEEKS))
+    return np.asarray(sum(weeks))
+
+
 def _windows(days: Doubles) -> Doubles:
     """Return [camera, day, back, ...]: for each day those of its window, itself first."""
     return np.asarray(np.moveaxis(sliding_window_view(days, WINDOW, axis=1), -1, 2)[:, :, ::-1])
-
-
-def _by_weekday(window: Doubles) -> Doubles:
-    """Sum a window [camera, day, back] over its five weeks: [camera, day, days back modulo 7]."""
-    return np.asarray(window.reshape(*window.shape[:2], WEEKS, 7).sum(2))
 
 
 def _profile(number: Doubles, total: Doubles) -> Doubles:

@@ -65,7 +65,7 @@ def seen(rows: Rows, places: Ints, shape: tuple[int, int]) -> Bools:
     return days
 
 
-def physical(camera: str) -> str:
-    """Return the camera of which `camera` is a view, or its own name where it is none."""
+def toured(camera: str) -> str | None:
+    """Return the name of the camera of which `camera` is one view; None where it is a camera of its own."""
     view = _VIEW.fullmatch(camera)
-    return view[1] if view else camera
+    return view[1] if view else None

@@ -18,7 +18,7 @@ from wayside.core.slots import SLOTS_PER_DAY
 from wayside.core.tables import COUNT_CLASSES, SERIES_CLASSES
 from wayside.counting.adjust import Adjusted, adjust
 from wayside.counting.impute import LEAD, impute
-from wayside.counting.regrid import Bools, Doubles, Floats, Ints, Rows, physical, regrid, seen
+from wayside.counting.regrid import Bools, Doubles, Floats, Ints, Rows, regrid, seen, toured
 
 TOGETHER: Final = {"person_cyclist": ("person", "cyclist")}
 _DECIMALS = 3  # what is kept in the table; finer is noise of the arithmetic
@@ -159,7 +159,7 @@ def _rounded(value: float) -> float | None:
 def daily(gathered: CameraDays) -> Result:
     """Add the cameras up and adjust each series."""
     names = sorted(gathered.cameras)
-    views = Counter(map(physical, names))
+    views = Counter(filter(None, map(toured, names)))
     whole = {name: gathered.totals(name) for name in COUNT_CLASSES}
     known = {name: one for name, one in whole.items() if np.isfinite(one.sums).any()}
     series = {name: _series(name, one, names) for name, one in known.items()}
@@ -168,13 +168,16 @@ def daily(gathered: CameraDays) -> Result:
             series[name] = _sum(name, [series[part] for part in parts])
     ordered = [series[name] for name in SERIES_CLASSES if name in series]
     warnings = [*_never_counted(known), *_silent(known, gathered.listed, names), *_remarks(ordered, gathered.first)]
-    return Result(gathered.first, ordered, warnings, {name: number for name, number in views.items() if number > 1})
+    touring = {name: number for name, number in views.items() if number > 1}
+    return Result(gathered.first, ordered, warnings, touring)
 
 
 def _series(name: str, totals: Totals, cameras: list[str]) -> Series:
     """Add up one class. The views of a touring camera share it: each counts by one over those that add to the day."""
     adds = np.isfinite(totals.sums)
-    _, owner = np.unique([physical(camera) for camera in cameras], return_inverse=True)
+    # No camera's name holds a slash, so views share with each other alone.
+    owners = [f"{whole}/" if (whole := toured(camera)) else camera for camera in cameras]
+    _, owner = np.unique(owners, return_inverse=True)
     members = np.zeros((int(owner.max()) + 1, adds.shape[1]))
     np.add.at(members, owner, adds)
     weights = adds / np.maximum(members, 1)[owner]
@@ -195,7 +198,7 @@ def _sum(name: str, parts: list[Series]) -> Series:
 
 def _never_counted(known: dict[str, Totals]) -> Iterator[str]:
     if missing := [name for name in COUNT_CLASSES if name not in known]:
-        yield f"no series for {', '.join(missing)}: never counted, or on too few cameras and times of day"
+        yield f"no series for {', '.join(missing)}: never counted, or too little known of them"
 
 
 def _silent(known: dict[str, Totals], listed: Bools, names: list[str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ConfigError
+from wayside.core.ids import pipeline_id
 from wayside.core.settings import Settings
 from wayside.core.tables import COUNT_CLASSES, COUNTS, SERIES_CLASSES, TIMESERIES, Table
 from wayside.counting.export import as_page, csv_text, file_name
@@ -131,9 +132,8 @@ def build(
 
 
 def _days(lake: ParquetWarehouse, source: str, pipeline: str) -> list[date]:
-    """Return the days of which there are published counts, from the names of their folders."""
-    names = {Path(name).parent.name.removeprefix("day=") for name in lake.files(COUNTS, [source], None, [pipeline])}
-    return [date.fromisoformat(name) for name in sorted(names)]
+    """Return the days of which there are published counts, oldest first."""
+    return [date.fromisoformat(name) for name in lake.days(COUNTS, [source], [pipeline])]
 
 
 def _blocks(first: date, last: date) -> Iterator[tuple[date, int]]:
@@ -223,10 +223,9 @@ def with_counts(settings: Settings, pipeline: str) -> list[str]:
 
 
 def _sources(lake: ParquetWarehouse, table: Table, pipeline: str) -> list[str]:
-    """Return the sources of which there are files of a pipeline, by the names of their folders."""
-    root = lake.root / "published" / table.name
-    files = (Path(name).relative_to(root) for name in lake.files(table, None, None, [pipeline]))
-    return sorted({path.parts[0].removeprefix("source=") for path in files})
+    """Return the sources of which rows of a pipeline were published, by the names of their folders."""
+    folders = (lake.root / "published" / table.name).glob(f"source=*/pipeline={pipeline_id(pipeline)}")
+    return sorted(folder.parent.name.removeprefix("source=") for folder in folders)
 
 
 def _notes(rows: pa.Table) -> list[str]:
