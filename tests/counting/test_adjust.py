@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wayside.counting.adjust import MIN_DAYS, Adjusted, adjust
+from wayside.counting.adjust import MIN_DAYS, MIN_DAYS_TO_SEARCH, Adjusted, adjust
 
 SEASON = np.array([0.03, 0.04, 0.03, 0.04, 0.06, -0.06, -0.14])
 
@@ -132,6 +132,11 @@ def test_a_series_that_never_changes_is_its_own_adjustment(value: float):
     found = adjust(np.full(30, value))
     assert (found.sa == value).all()
     assert (found.trend == value).all()
+
+
+@pytest.mark.parametrize(("days", "found"), [(MIN_DAYS_TO_SEARCH - 1, {}), (MIN_DAYS_TO_SEARCH, {17: "LS"})])
+def test_outliers_are_looked_for_from_five_weeks_on(days: int, found: dict[int, str]):
+    assert adjust(made(days, noise=0.005, outliers={17: "LS"}).series).outliers == found
 
 
 def test_a_series_of_three_weeks_is_adjusted():

@@ -23,6 +23,9 @@ from wayside.counting.regrid import Bools, Doubles
 PERIOD: Final = 7
 CRITICAL: Final = 4.0
 MIN_DAYS: Final = 3 * PERIOD
+"""Known days below which nothing is adjusted."""
+MIN_DAYS_TO_SEARCH: Final = 5 * PERIOD
+"""Known days below which no outliers are looked for: in four weeks more are false than right."""
 _MIN_PER_WEEKDAY = 2
 _LEVEL_DAYS = 3  # known days that a new level needs on each side, or it could not be told from days apart
 _MOST_DAYS = 0.1  # share of days that may stand apart
@@ -147,6 +150,8 @@ class _Fit:
 def _search(values: Doubles) -> _Fit:
     """Fit the model with the outliers that hold."""
     fit = _Fit(values, [])
+    if np.isfinite(values).sum() < MIN_DAYS_TO_SEARCH:
+        return fit
     most = {"AO": int(_MOST_DAYS * np.isfinite(values).sum()), "LS": _MOST_LEVELS}
     while True:
         numbers = Counter(kind for _, kind in fit.outliers)
