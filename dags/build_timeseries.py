@@ -8,7 +8,7 @@ method, and how it differs from the SEATS of chrono_lens, is in `docs/TIMESERIES
 
 | task | one for each | makes |
 |---|---|---|
-| `sources` | run | the list of sources |
+| `sources` | run | the list of sources that have counts |
 | `build` | source | `timeseries`: original, adjusted, trend, imputed share and outlier of each day and class |
 | `deliver` | run | the same table in BigQuery or Oracle, where `WAYSIDE_WAREHOUSE` names one |
 | `done` | run | nothing: it is red when something before it is |
@@ -58,7 +58,11 @@ with DAG(
     default_args=params.task_defaults(timedelta(hours=2), weight=10, delay=timedelta(minutes=5)),
 ):
     sources = ChooseSourcesOperator(
-        task_id="sources", sources="{{ (params.sources or []) | join(',') }}", pipeline=PIPELINE, pool="upkeep"
+        task_id="sources",
+        sources="{{ (params.sources or []) | join(',') }}",
+        pipeline=PIPELINE,
+        counted=True,
+        pool="upkeep",
     )
     build = BuildSeriesOperator.partial(
         task_id="build", pipeline=PIPELINE, pool="upkeep", map_index_template="{{ task.source }}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from wayside.core.errors import ConfigError
 from wayside_airflow.notifiers.notify import Notify
 from wayside_airflow.operators.common import chosen_sources, pipeline_name
 
@@ -18,22 +19,32 @@ class ChooseSourcesOperator(BaseOperator):
     Args:
         sources: names of sources, separated by commas; all that are enabled if empty. (templated)
         pipeline: a pipeline that has to exist, if it is not empty. (templated)
+        counted: whether sources without counts of the pipeline are left out, unless they are named.
     """
 
     template_fields: Sequence[str] = ("sources", "pipeline")
 
-    def __init__(self, *, sources: str = "", pipeline: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, sources: str = "", pipeline: str = "", counted: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sources = sources
         self.pipeline = pipeline
+        self.counted = counted
 
     def execute(self, context: Context) -> list[str]:
         """Return their names."""
         from wayside.core.settings import Settings
 
         settings = Settings()  # type: ignore[call-arg]
-        pipeline_name(settings, self.pipeline)
-        return chosen_sources(settings, self.sources)
+        pipeline = pipeline_name(settings, self.pipeline)
+        chosen = chosen_sources(settings, self.sources)
+        if not self.counted or self.sources:
+            return chosen
+        from wayside.stills.series import with_counts
+
+        found = [name for name in with_counts(settings, pipeline) if name in chosen]
+        if not found:
+            raise ConfigError(f"no source has counts of {pipeline} yet: run ingest_cameras first")
+        return found
 
 
 class UpdateSourceOperator(BaseOperator):
