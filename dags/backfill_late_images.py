@@ -21,10 +21,10 @@ for the past: of these it only analyses what was fetched and never analysed.
 **By hand.** *Trigger* asks for a first and a last day. Or, for each day of a range by itself, with Airflow's own
 back-fill, from the form (*Backfill*) or from the command line:
 
-    airflow backfill create --dag-id backfill_late_images --from-date 2026-05-01 --to-date 2026-05-03
+    airflow backfill create --dag-id backfill_late_images --from-date 2026-05-01 --to-date 2026-05-03T23:00
 
 With `--dag-run-conf` it takes the parameters of the form, `{"analyse": "all", "pipeline": "WaysideV1"}` say.
-Each of its runs is about the day on which its interval begins. `analyse` says what is analysed beside what changed:
+Each of its runs is about the day on which its interval begins, at 03:00: hence the hour behind the last day. `analyse` says what is analysed beside what changed:
 nothing (`changed`), what has a picture and no counts (`only_missing`), or everything (`all`): with the last two a
 back-fill does what `reprocess_range` does, a day at a time.
 
