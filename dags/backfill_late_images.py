@@ -24,9 +24,9 @@ back-fill, from the form (*Backfill*) or from the command line:
     airflow backfill create --dag-id backfill_late_images --from-date 2026-05-01 --to-date 2026-05-03T23:00
 
 With `--dag-run-conf` it takes the parameters of the form, `{"analyse": "all", "pipeline": "WaysideV1"}` say.
-Each of its runs is about the day on which its interval begins, at 03:00: hence the hour behind the last day. `analyse` says what is analysed beside what changed:
-nothing (`changed`), what has a picture and no counts (`only_missing`), or everything (`all`): with the last two a
-back-fill does what `reprocess_range` does, a day at a time.
+Each of its runs is about the day on which its interval begins, at 03:00: hence the hour behind the last day. `analyse`
+says what is analysed beside what changed: nothing (`changed`), what has a picture and no counts (`only_missing`), or
+everything (`all`): with the last two a back-fill does what `reprocess_range` does, a day at a time.
 
 **Again.** Clear a task, or start the same day once more: what is to be done follows from the tables and the pictures,
 so a run that was killed anywhere goes on, and a day that is complete costs one question to the tables.
