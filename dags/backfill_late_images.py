@@ -16,17 +16,18 @@ too. Everything else stays as it is, to the byte; nothing is deleted before its 
 | `done` | run | nothing: it is red when something before it is |
 
 **When it runs.** At 03:00 UTC, about the day before. Sources that keep no history, such as TfL, have nothing to offer
-for the past: of these it only analyses what was fetched and never analysed.
+for the past: of these it only analyses what was fetched and never analysed. A new installation begins at once with the
+day before, and so gets the pictures of one whole day from each source that keeps a history.
 
 **By hand.** *Trigger* asks for a first and a last day. Or, for each day of a range by itself, with Airflow's own
 back-fill, from the form (*Backfill*) or from the command line:
 
-    airflow backfill create --dag-id backfill_late_images --from-date 2026-05-01 --to-date 2026-05-03T23:00
+    airflow backfill create --dag-id backfill_late_images --from-date 2026-05-01 --to-date 2026-05-03
 
 With `--dag-run-conf` it takes the parameters of the form, `{"analyse": "all", "pipeline": "WaysideV1"}` say.
-Each of its runs is about the day on which its interval begins, at 03:00: hence the hour behind the last day. `analyse`
-says what is analysed beside what changed: nothing (`changed`), what has a picture and no counts (`only_missing`), or
-everything (`all`): with the last two a back-fill does what `reprocess_range` does, a day at a time.
+Each of its runs is about one day, both ends included; `start` and `end` stay empty. `analyse` says what is analysed
+beside what changed: nothing (`changed`), what has a picture and no counts (`only_missing`), or everything (`all`): with
+the last two a back-fill does what `reprocess_range` does, a day at a time.
 
 **Again.** Clear a task, or start the same day once more: what is to be done follows from the tables and the pictures,
 so a run that was killed anywhere goes on, and a day that is complete costs one question to the tables.
@@ -38,9 +39,10 @@ goes on. The page *Runs* shows what each run fetched and changed.
 from datetime import UTC, datetime, timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule
+from airflow.sdk import DAG, Param, TriggerRule
 
 from wayside_airflow import params
+from wayside_airflow.nightly import AfterEachDay
 from wayside_airflow.notifiers.notify import on_failure
 from wayside_airflow.operators.deliver import DeliverOperator
 from wayside_airflow.operators.late import MODES, FetchLateOperator, PlanLateOperator, SummariseLateOperator
@@ -50,7 +52,7 @@ with DAG(
     dag_display_name="Back-fill late images",
     description="Fetch pictures that came late or were faulty, and analyse again what they change",
     doc_md=__doc__,
-    schedule=CronDataIntervalTimetable("0 3 * * *", timezone="UTC"),
+    schedule=AfterEachDay(hours=3),
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=2,
@@ -83,7 +85,7 @@ with DAG(
         pipeline="{{ params.pipeline or '' }}",
         mode="{{ params.analyse }}",
         why="{{ params.why or '' }}",
-        pool="reprocess",
+        pool="fetch",
         execution_timeout=timedelta(minutes=20),
     )
     fetch_late = FetchLateOperator.partial(
@@ -105,5 +107,6 @@ with DAG(
         trigger_rule=TriggerRule.ALL_DONE,
     )
     # A leaf of its own: delivery goes on after a failure, and must not make the run look green.
-    done = EmptyOperator(task_id="done", pool="publish")
-    fetch_late >> summarise >> [deliver, done]
+    done = EmptyOperator(task_id="done", pool="publish", trigger_rule=TriggerRule.NONE_FAILED)
+    fetch_late >> summarise >> deliver
+    [plan, fetch_late, summarise] >> done

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from wayside_airflow.nightly import AfterEachDay
 from wayside_airflow.notifiers.notify import SlotBegin
 from wayside_airflow.priority import LiveFirst
 from wayside_airflow.web.lazy import Asgi, LazyApp
@@ -43,13 +44,15 @@ _VIEWS = [
 ]
 _STRATEGIES = [LiveFirst]
 _REFERENCES = [SlotBegin]
+_TIMETABLES = [AfterEachDay]
 
 
 class WaysidePlugin(AirflowPlugin):
-    """Web pages, an entry "Wayside" in the side bar that leads to them, the order of work, and when a slot begins."""
+    """Web pages, an entry "Wayside" in the side bar that leads to them, the order of work, and when runs are due."""
 
     name = "wayside"
     fastapi_apps: list[Any] = _APPS
     external_views: list[Any] = _VIEWS
     priority_weight_strategies: list[Any] = _STRATEGIES
     deadline_references: list[Any] = _REFERENCES
+    timetables: list[Any] = _TIMETABLES

@@ -2,7 +2,7 @@
 
 A scheduled run of a daily DAG, and each run of a back-fill, is about the UTC day in which its data interval began. A
 run that somebody starts by hand may name a first and a last day; without them it is about yesterday. Days of the
-future, and ranges that end before they begin, are refused.
+future, ranges that end before they begin, and back-fills whose every run would be about the same range are refused.
 """
 
 import hashlib
@@ -21,13 +21,15 @@ def days_of_run(context: Context, clock: Clock = utc_now) -> list[date]:
 
     Raises:
         ConfigError: a day is not written as `2026-05-01` or lies in the future, the last day comes before the first,
-            or there are more than 366.
+            there are more than 366, or the run is one of a back-fill.
     """
     params = context["params"]
     start, end = params.get("start"), params.get("end")
     today = clock().astimezone(UTC).date()
     if not start and not end:
         return [_day_of_interval(context, today)]
+    if _kind(context) == "backfill":
+        raise ConfigError("the range of a back-fill says which days it is about: leave `start` and `end` empty")
     first = _day("start", str(start or end))
     last = _day("end", str(end or start))
     if first > last:
@@ -48,17 +50,20 @@ def run_name(context: Context) -> str:
 
 def who_started(context: Context) -> str:
     """Return who started a run: a user's name, or the way in which Airflow did it."""
-    run = context["dag_run"]
-    return run.triggering_user_name or str(getattr(run.run_type, "value", run.run_type))
+    return context["dag_run"].triggering_user_name or _kind(context)
 
 
 def _day_of_interval(context: Context, today: date) -> date:
     # Runs that are triggered without a logical date have no data interval at all: the keys are absent.
     begin = context.get("data_interval_start")
-    by_hand = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type)) == "manual"
-    if begin is None or by_hand:
+    if begin is None or _kind(context) == "manual":
         return today - timedelta(days=1)
     return datetime.fromtimestamp(begin.timestamp(), UTC).date()
+
+
+def _kind(context: Context) -> str:
+    kind = context["dag_run"].run_type
+    return str(getattr(kind, "value", kind))
 
 
 def _day(name: str, text: str) -> date:

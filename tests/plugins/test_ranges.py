@@ -66,6 +66,11 @@ def test_what_does_not_hold_is_refused(start: str, end: str | None, says: str):
         days(context("manual", start=start, end=end))
 
 
+def test_a_back_fill_whose_runs_are_all_about_the_same_range_is_refused():
+    with pytest.raises(ConfigError, match="leave `start` and `end` empty"):
+        days(context("backfill", begin=datetime(2026, 5, 1, tzinfo=UTC), start="2026-04-29"))
+
+
 @given(st.dates(date(2025, 6, 1), NOW.date()), st.integers(0, 300))
 def test_a_range_has_each_day_once_in_order(first: date, more: int):
     last = min(first + timedelta(days=more), NOW.date())
