@@ -42,8 +42,8 @@ from wayside_airflow.operators.deliver import DeliverOperator
 from wayside_airflow.operators.retention import CompactOperator, ExpireOperator, PlanExpiryOperator, TidyOperator
 from wayside_airflow.operators.upkeep import CleanAirflowOperator
 
-# Scheduled runs delete; a run by hand only says what it would, unless the form says otherwise.
-DRY = "{{ dag_run.run_type == 'manual' and params.dry_run }}"
+# Scheduled runs delete; any other only says what it would, unless the form says otherwise.
+DRY = "{{ dag_run.run_type != 'scheduled' and params.dry_run }}"
 
 with DAG(
     dag_id="expire_images",
@@ -98,7 +98,7 @@ with DAG(
     )
     deliver = DeliverOperator(task_id="deliver", pool="deliver", trigger_rule=TriggerRule.ALL_DONE)
     # A leaf of its own: the rest goes on after a failure, and must not make the run look green.
-    done = EmptyOperator(task_id="done", pool="publish")
+    done = EmptyOperator(task_id="done", pool="publish", trigger_rule=TriggerRule.NONE_FAILED)
     expire >> compact >> tidy >> clean_airflow
-    [expire, compact, tidy, clean_airflow] >> done
+    [plan, expire, compact, tidy, clean_airflow] >> done
     [expire, compact, tidy, clean_airflow] >> deliver

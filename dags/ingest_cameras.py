@@ -170,7 +170,8 @@ with DAG(
         trigger_rule=TriggerRule.ALL_DONE,
     )
     # A leaf of its own: delivery goes on after a failure, and must not make the run look green.
-    done = EmptyOperator(task_id="done", pool="publish")
+    done = EmptyOperator(task_id="done", pool="publish", trigger_rule=TriggerRule.NONE_FAILED)
 
     # Frames first: of two neighbouring runs that go on side by side, one then always sees the frames of the other.
-    fetch >> publish_frames >> analyse >> publish_counts >> [deliver, done]
+    fetch >> publish_frames >> analyse >> publish_counts >> deliver
+    [sources, plan, shards, fetch, publish_frames, analyse, publish_counts] >> done

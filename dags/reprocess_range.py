@@ -88,7 +88,8 @@ with DAG(
         mode="{{ params.mode }}",
         dry="{{ params.dry_run }}",
         why="{{ params.why or '' }}",
-        pool="reprocess",
+        # Not the pool of the work: what a range would cost is asked while another one goes on for hours.
+        pool="fetch",
         execution_timeout=timedelta(minutes=30),
     )
     reprocess = ReprocessOperator.partial(
@@ -110,5 +111,6 @@ with DAG(
         trigger_rule=TriggerRule.ALL_DONE,
     )
     # A leaf of its own: delivery goes on after a failure, and must not make the run look green.
-    done = EmptyOperator(task_id="done", pool="publish")
-    reprocess >> end >> [deliver, done]
+    done = EmptyOperator(task_id="done", pool="publish", trigger_rule=TriggerRule.NONE_FAILED)
+    reprocess >> end >> deliver
+    [plan, reprocess, end] >> done

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TriggerRule
 from airflow.serialization.serialized_objects import DagSerialization
 from tests.dags.conftest import DAGS, ROOT
 
@@ -60,7 +60,10 @@ class TestConventions:
         dag = bag.dags[dag_id]
         leaves = {task.task_id for task in dag.leaves}
         assert {"deliver", "done"} <= leaves
-        assert dag.get_task("done").upstream_task_ids == dag.get_task("deliver").upstream_task_ids
+        done = dag.get_task("done")
+        assert done.upstream_task_ids == {task.task_id for task in dag.tasks} - {"deliver", "done"}
+        # A stage that has nothing to do is skipped, and must not skip the judgement on the others.
+        assert done.trigger_rule == TriggerRule.NONE_FAILED
 
     def test_it_does_not_pile_up(self, bag: DagBag, dag_id: str) -> None:
         dag = bag.dags[dag_id]

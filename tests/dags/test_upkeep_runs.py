@@ -12,6 +12,7 @@ from tests.dags.conftest import states, without_retries
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 from tests.tables import count_rows
 
+from wayside.core.errors import StoreError
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 from wayside.core.tables import CAMERA_CHANGES, COUNTS, EXPIRIES, SERIES_CLASSES, TIMESERIES
@@ -75,6 +76,24 @@ def test_exactly_what_was_told_is_deleted(dags: dict[str, DAG], analysed: Ingest
     assert {key.split("/")[2] for key in gone} <= {SLOT.hhmm, SLOT.next.hhmm}
     assert all(f"/{SLOT.shift(2).hhmm}/" in key or key in before for key in pictures(analysed))
     assert run(dags, "expire_images", dry_run=False).state == "success"
+
+
+def test_nothing_to_expire_does_not_hide_what_fails_after_it(
+    dags: dict[str, DAG], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wayside.stills import tidy
+
+    sources = home / "include" / "config" / "sources.yaml"
+    sources.write_text(sources.read_text().replace(", keep_days: 28", ""))
+    done = run(dags, "expire_images")
+    assert (done.state, states(done)["expire"], states(done)["done"]) == ("success", "skipped", "success")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(tidy, "prune_staging", broken)
+    done = run(dags, "expire_images")
+    assert (done.state, states(done)["tidy"], states(done)["done"]) == ("failed", "failed", "upstream_failed")
 
 
 def test_days_that_are_over_are_compacted(dags: dict[str, DAG], analysed: Ingest) -> None:
