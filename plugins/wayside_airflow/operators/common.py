@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from wayside.core.errors import ConfigError
+from wayside.core.errors import AuditError, ConfigError
 
 if TYPE_CHECKING:
     from wayside.core.settings import Settings
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: A run maps over so many tasks at the most: each costs Airflow a part of a second, and what is handed on stays small.
 MOST_TASKS: Final = 24
+#: Letters of a task's label: all labels of a run together stay below 2 kB.
+LONGEST_LABEL: Final = 54
 #: A shard as the stages know it.
 ShardFields = Mapping[str, Any]
 #: A task of a run: its number and what people call it.
@@ -70,13 +72,19 @@ def save_tasks(
         The number and the label of each task, small enough to be handed on.
     """
     tasks = [list(part) for part in _runs_of(shards, MOST_TASKS)]
-    labels = [label(part[0]) if len(part) == 1 else f"{label(part[0])} to {label(part[-1])}" for part in tasks]
+    labels = [_named(label(part[0]), label(part[-1])) for part in tasks]
     work.warehouse.save_plan(_tasks_name(run), {"tasks": tasks, "labels": labels})
     return [{"task": number, "label": text} for number, text in enumerate(labels)]
 
 
 def load_tasks(work: Ingest, run: str) -> list[list[dict[str, Any]]]:
-    """Return the shards of each task of a run."""
+    """Return the shards of each task of a run.
+
+    Raises:
+        AuditError: the run was not planned, or its plan was tidied up since.
+    """
+    if not work.warehouse.has_plan(_tasks_name(run)):
+        raise AuditError("there is no plan of this run: read the end of the log of the task plan, and clear that task")
     tasks: list[list[dict[str, Any]]] = work.warehouse.load_plan(_tasks_name(run))["tasks"]
     return tasks
 
@@ -90,6 +98,13 @@ def _runs_of(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
     parts = min(len(items), most)
     for part in range(parts):
         yield items[part * len(items) // parts : (part + 1) * len(items) // parts]
+
+
+def _named(first: str, last: str) -> str:
+    """Name some shards by the first and the last: a shared source is said once, and a long name loses its middle."""
+    source = first.partition(" ")[0]
+    text = first if first == last else f"{first} to {last.removeprefix(f'{source} ')}"
+    return text if len(text) <= LONGEST_LABEL else f"{text[:20]} .. {text[24 - LONGEST_LABEL :]}"
 
 
 def _tasks_name(run: str) -> str:
