@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,14 @@ def test_users_of_chrono_lens_find_their_view(peer: Any, deferrable: bool):
     asked = f"SELECT camera_id, time, car, van, faulty FROM detected_objects.{PIPELINE} WHERE date = '2026-05-01'"
     rows = [tuple(row.values()) for row in peer.client().query_and_wait(asked)]
     assert sorted(rows) == [("a", time(8, 0), 2, 0, False), ("b", time(8, 0), 2, 0, False)]
+
+
+def test_no_wait_is_longer_than_the_task_may_take(peer: Any):
+    publish()
+    operator = DeliverOperator(task_id="deliver", execution_timeout=timedelta(minutes=5))
+    wait = deferred(operator, "execute")
+    assert wait.timeout == timedelta(minutes=5)
+    assert deferred(operator, wait.method_name, event=fired(wait), **wait.kwargs).timeout == timedelta(minutes=5)
 
 
 def test_a_view_that_cannot_be_made_costs_no_delivery(peer: Any):

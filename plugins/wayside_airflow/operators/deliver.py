@@ -85,7 +85,11 @@ class DeliverOperator(BaseOperator):
         jobs = [target.load(batch) for batch in batches]
         self.log.info("loading %s", ", ".join(jobs))
         names = {batch.table.name: batch.name for batch in batches}
-        self.defer(trigger=JobsTrigger(jobs), method_name="merge", kwargs={"names": names})
+        self._wait(jobs, "merge", {"names": names})
+
+    def _wait(self, jobs: Sequence[str], then: str, kwargs: dict[str, Any]) -> None:
+        """Wait in the triggerer, where the time limit of the task does not count by itself; a wait holds the pool."""
+        self.defer(trigger=JobsTrigger(jobs), method_name=then, kwargs=kwargs, timeout=self.execution_timeout)
 
     def merge(self, context: Context, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Submit the MERGEs of the tables whose loads are done, and wait for them elsewhere."""
@@ -103,7 +107,7 @@ class DeliverOperator(BaseOperator):
             return
         self.log.info("merging %s", ", ".join(jobs.values()))
         going_on = {"names": {table: names[table] for table in jobs}, "failed": list(map(_written, failed))}
-        self.defer(trigger=JobsTrigger(list(jobs.values())), method_name="finish", kwargs=going_on)
+        self._wait(list(jobs.values()), "finish", going_on)
 
     def finish(
         self, context: Context, event: Mapping[str, Any], names: Mapping[str, str], failed: Sequence[Sequence[Any]] = ()
