@@ -63,6 +63,12 @@ def awaited(notifier: Notify) -> None:
 BOTH = pytest.mark.parametrize("tell", [called, awaited])
 
 
+class StoredDag:
+    """A DAG as the scheduler and `dag.test` hand it to callbacks: it cannot render templates."""
+
+    dag_id = "ingest_cameras"
+
+
 @pytest.fixture(autouse=True)
 def _base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://air.example.org/flow")
@@ -240,6 +246,19 @@ def test_a_mail_connection_without_recipients(configure: Configure, said: Said) 
         called(on_failure(urgent=True, what_to_do=TO_DO))
     assert server.mails == []
     assert 'set "from_email" and "to"' in said("error")
+
+
+def test_a_dag_that_cannot_render_templates_is_no_hindrance(configure: Configure) -> None:
+    with webhook() as hook:
+        configure(hook=hook.url)
+        on_failure(urgent=True, what_to_do=TO_DO)({**CONTEXT, "dag": StoredDag()})
+        asyncio.run(_late({**CONTEXT, "dag": StoredDag()}))
+    assert [post["kind"] for post in hook.posts] == ["failed", "late"]
+
+
+async def _late(context: dict[str, Any]) -> None:
+    run = {**vars(RUN), "state": "running"}
+    await Notify("late", context={**context, "dag_run": run})
 
 
 def test_a_limit_for_all_steps_together(configure: Configure) -> None:

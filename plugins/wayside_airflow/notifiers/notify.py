@@ -58,6 +58,9 @@ class Notify(BaseNotifier):
         self.urgent = urgent
         self.what_to_do = what_to_do
 
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+        """Render nothing: no field is a template, and some of the DAGs that callbacks get could not render one."""
+
     def notify(self, context: Context) -> None:
         """Tell it from synchronous code."""
         try:
