@@ -1,7 +1,7 @@
 """From a DAG run to the days that it is about, its name, and who started it: decided here and nowhere else.
 
 A scheduled run of a daily DAG, and each run of a back-fill, is about the UTC day in which its data interval began. A
-run that somebody starts by hand may name a first and a last day; without them it is about yesterday. Days of the
+run that somebody starts by hand may name a first and a last day; without them it is about the day before. Days of the
 future, ranges that end before they begin, and back-fills whose every run would be about the same range are refused.
 """
 
@@ -27,7 +27,7 @@ def days_of_run(context: Context, clock: Clock = utc_now) -> list[date]:
     start, end = params.get("start"), params.get("end")
     today = clock().astimezone(UTC).date()
     if not start and not end:
-        return [_day_of_interval(context, today)]
+        return [_day_of_interval(context)]
     if _kind(context) == "backfill":
         raise ConfigError("the range of a back-fill says which days it is about: leave `start` and `end` empty")
     first = _day("start", str(start or end))
@@ -53,11 +53,12 @@ def who_started(context: Context) -> str:
     return context["dag_run"].triggering_user_name or _kind(context)
 
 
-def _day_of_interval(context: Context, today: date) -> date:
+def _day_of_interval(context: Context) -> date:
     # Runs that are triggered without a logical date have no data interval at all: the keys are absent.
     begin = context.get("data_interval_start")
     if begin is None or _kind(context) == "manual":
-        return today - timedelta(days=1)
+        # The day before the run was asked for: a task that is cleared a day later is about the same one.
+        return context["dag_run"].run_after.astimezone(UTC).date() - timedelta(days=1)
     return datetime.fromtimestamp(begin.timestamp(), UTC).date()
 
 

@@ -1,15 +1,17 @@
 """What several operators need."""
 
 import json
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from wayside.core.errors import AuditError
+from wayside.core.errors import AuditError, ConfigError, SourceError
 from wayside.stills.ingest import Ingest
 from wayside.stills.late import LateShard
-from wayside_airflow.operators.common import MOST_TASKS, load_tasks, save_tasks
+from wayside_airflow.operators.common import MOST_TASKS, each_shard, load_tasks, save_tasks
 from wayside_airflow.operators.late import _label
 
 DAY = date(2026, 5, 1)
@@ -59,3 +61,24 @@ def test_a_run_without_a_plan_says_so_at_once(state: Path):
 
     with pytest.raises(AuditError, match="log of the task plan"):
         load_tasks(Ingest(Settings()), "a-run")
+
+
+def test_a_shard_that_fails_stops_no_other_and_what_may_pass_is_raised():
+    errors = {1: ConfigError("no such pipeline"), 3: SourceError("no answer")}
+    begun: list[int] = []
+    told: list[str] = []
+
+    def run(shard: Mapping[str, Any]) -> Mapping[str, Any]:
+        begun.append(shard["part"])
+        if error := errors.get(shard["part"]):
+            raise error
+        return shard
+
+    def failed(shard: Mapping[str, Any], error: Exception) -> None:
+        told.append(f"{shard['part']}: {error}")
+
+    with pytest.raises(SourceError, match="no answer"):
+        each_shard([{"part": part} for part in range(5)], run, failed)
+    assert begun == [0, 1, 2, 3, 4]
+    assert told == ["1: no such pipeline", "3: no answer"]
+    assert each_shard([{"part": 0}, {"part": 2}], run, failed) == [{"part": 0}, {"part": 2}]

@@ -41,6 +41,10 @@ def test_a_run_by_hand_is_about_yesterday_whatever_interval_airflow_gives_it():
     assert days(context("manual", begin=datetime(2026, 5, 1, tzinfo=UTC))) == [date(2026, 5, 3)]
 
 
+def test_a_run_by_hand_that_is_taken_up_later_is_about_the_same_day():
+    assert days_of_run(context("manual"), clock=lambda: NOW + timedelta(days=3)) == [date(2026, 5, 3)]
+
+
 def test_params_name_the_range():
     assert days(context("manual", start="2026-04-29", end="2026-05-01")) == [
         date(2026, 4, 29),

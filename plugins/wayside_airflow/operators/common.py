@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from wayside.core.errors import AuditError, ConfigError
+from wayside.core.errors import AuditError, ConfigError, TransientError, WaysideError
 
 if TYPE_CHECKING:
     from wayside.core.settings import Settings
@@ -87,6 +87,33 @@ def load_tasks(work: Ingest, run: str) -> list[list[dict[str, Any]]]:
         raise AuditError("there is no plan of this run: read the end of the log of the task plan, and clear that task")
     tasks: list[list[dict[str, Any]]] = work.warehouse.load_plan(_tasks_name(run))["tasks"]
     return tasks
+
+
+def each_shard(
+    shards: Iterable[ShardFields],
+    run: Callable[[ShardFields], Output],
+    failed: Callable[[ShardFields, WaysideError], None],
+) -> list[Output]:
+    """Do some shards one after another, and return what they returned.
+
+    A shard that fails stops no other: `failed` is told of each, and one of the errors is raised at the end.
+    """
+    done: list[Output] = []
+    errors: list[WaysideError] = []
+    for shard in shards:
+        try:
+            done.append(run(shard))
+        except WaysideError as error:
+            failed(shard, error)
+            errors.append(error)
+    raise_first(errors)
+    return done
+
+
+def raise_first(errors: Iterable[WaysideError]) -> None:
+    """Raise one of the errors, if there are any: one that another try may mend goes before one that it may not."""
+    for error in sorted(errors, key=lambda one: not isinstance(one, TransientError)):
+        raise error
 
 
 def not_done(tasks: Sequence[Sequence[ShardFields]], outputs: Iterable[Output]) -> list[int]:

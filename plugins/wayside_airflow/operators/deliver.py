@@ -14,6 +14,7 @@ import attrs
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 
 from wayside.core.errors import ConfigError, TransientError, WaysideError
+from wayside_airflow.operators.common import raise_first
 from wayside_airflow.triggers.jobs import JobsTrigger
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class DeliverOperator(BaseOperator):
             except WaysideError as error:
                 failed.append(error)
         if not jobs:
-            _raise_first(failed)
+            raise_first(failed)
             return
         self.log.info("merging %s", ", ".join(jobs.values()))
         going_on = {"names": {table: names[table] for table in jobs}, "failed": list(map(_written, failed))}
@@ -131,7 +132,7 @@ class DeliverOperator(BaseOperator):
                 errors.append(error)
         self._said(rows)
         self._show(target, [batch for batch in batches if batch.table.name in rows])
-        _raise_first(errors)
+        raise_first(errors)
         return rows
 
     def _show(self, target: BigQueryTarget, batches: Sequence[Batch]) -> None:
@@ -179,12 +180,6 @@ def _opened() -> tuple[Settings, ParquetWarehouse]:
 
     settings = Settings()  # type: ignore[call-arg]
     return settings, open_lake(settings)
-
-
-def _raise_first(errors: Sequence[WaysideError]) -> None:
-    """Raise one of the errors, if there are any: one that another try may mend goes before one that it may not."""
-    for error in sorted(errors, key=lambda one: not isinstance(one, TransientError)):
-        raise error
 
 
 def _written(error: WaysideError) -> list[Any]:

@@ -12,12 +12,13 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from wayside.core.errors import AuditError, ConfigError, SourceError
+from wayside.core.errors import AuditError, ConfigError, SourceError, WaysideError
 from wayside_airflow.operators.common import (
     Output,
     ShardFields,
     Task,
     chosen_sources,
+    each_shard,
     ingest_stages,
     load_tasks,
     not_done,
@@ -90,11 +91,14 @@ class FetchLateOperator(BaseOperator):
 
         work, number = ingest_stages(), self.task["task"]
         totals = dict.fromkeys(("asked", "fetched", "replaced", "analysed", "changed"), 0)
-        for shard in load_tasks(work, run_name(context))[number]:
-            done = late.run_shard(work, shard)
+        shards = load_tasks(work, run_name(context))[number]
+        for done in each_shard(shards, lambda shard: late.run_shard(work, shard), self._failed):
             totals = {name: value + done[name] for name, value in totals.items()}
         self.log.info("%s: %s", self.task["label"], totals)
         return {"task": number, **totals}
+
+    def _failed(self, shard: ShardFields, error: WaysideError) -> None:
+        self.log.error("%s: %s", _label(shard), error)
 
 
 class SummariseLateOperator(BaseOperator):

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
-from wayside.core.errors import AuditError, ConfigError
+from wayside.core.errors import AuditError, ConfigError, WaysideError
 from wayside_airflow.operators.common import (
     Output,
     ShardFields,
     Task,
     chosen_sources,
+    each_shard,
     ingest_stages,
     load_tasks,
     names,
@@ -117,11 +118,14 @@ class ReprocessOperator(BaseOperator):
 
         work, number = ingest_stages(), self.task["task"]
         totals: dict[str, float] = dict.fromkeys(("slots", "images", "changed", "seconds", "inference_seconds"), 0)
-        for shard in load_tasks(work, run_name(context))[number]:
-            done = reprocess.run_shard(work, shard)
+        shards = load_tasks(work, run_name(context))[number]
+        for done in each_shard(shards, lambda shard: reprocess.run_shard(work, shard), self._failed):
             totals = {name: value + done[name] for name, value in totals.items()}
         self.log.info("%s: %s", self.task["label"], totals)
         return {"task": number, **totals}
+
+    def _failed(self, shard: ShardFields, error: WaysideError) -> None:
+        self.log.error("%s: %s", _label(shard), error)
 
 
 class EndRangeOperator(BaseOperator):
