@@ -31,6 +31,7 @@ EXPECTED = {
 }
 #: Options of the Celery provider, which the tests run without.
 CELERY = {"broker_url", "result_backend", "worker_concurrency"}
+WAREHOUSE = [name for name in Settings.model_fields if name.startswith(("bigquery_", "oracle_", "google_"))]
 #: What images that are not ours, and our own one-shot step, are told through the environment.
 FOREIGN = {
     "postgres": {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"},
@@ -254,6 +255,9 @@ def test_settings_can_be_made_from_what_the_containers_are_given(monkeypatch: py
     settings = Settings(_env_file=None)
     assert (settings.warehouse, settings.pictures_url) == ("duckdb", "")
     assert settings.state == Path("/var/lib/wayside")
+    # Who starts without a file .env gets what the settings say themselves; all that a warehouse needs can be set there.
+    for name in WAREHOUSE:
+        assert getattr(settings, name) == Settings.model_fields[name].default, name
 
 
 class TestDockerfile:
