@@ -63,14 +63,14 @@ def statements(folder: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> N
         (folder / "sql" / "web" / f"{name}.sql").write_text(text)
     monkeypatch.setenv("WAYSIDE_HOME", str(folder))
     core_settings.settings.cache_clear()
-    for cached in (sql.load, sql.parameters, sql.for_duckdb):
+    for cached in (sql.load, sql.parameters, sql.tables, sql.for_duckdb):
         cached.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def _no_cache():
     yield
-    for cached in (sql.load, sql.parameters, sql.for_duckdb):
+    for cached in (sql.load, sql.parameters, sql.tables, sql.for_duckdb):
         cached.cache_clear()
 
 
@@ -88,6 +88,7 @@ def test_a_shared_part_becomes_a_table_expression(tmp_path: Path, monkeypatch: p
         "-- More.\nWITH part AS (\nSELECT a FROM t WHERE a = @a\n), b AS (SELECT 1 AS x)\nSELECT * FROM part, b"
     )
     assert sql.parameters("web/plain") == {"a"}
+    assert sql.tables("web/plain") == sql.tables("web/more") == {"t"}
     assert sql.for_duckdb("web/more") == (
         "WITH part AS (SELECT a FROM t WHERE a = $a), b AS (SELECT 1 AS x) SELECT * FROM part CROSS JOIN b"
     )

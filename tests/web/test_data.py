@@ -41,6 +41,13 @@ def test_a_week_is_given_by_the_hour(program: TestClient) -> None:
     assert answer["step_minutes"] == 60
     assert len(answer["times"]) == len(answer["counted"]) == 169
     assert answer["times"][1].endswith(":00Z")
+    slots = program.get("api/counts", params={"source": TFL}).json()
+    cars = [number for number in slots["classes"]["car"] if number is not None]
+    assert len(cars) == 3
+    assert answer["classes"]["car"][-1] == round(sum(cars) / 3, 1)
+    # The span begins at 09:50: the first hour is what is left of it, and nothing is known of it.
+    assert answer["times"][0].endswith("T09:50Z")
+    assert answer["classes"]["car"][0] is None
 
 
 def test_csv_has_every_slot(program: TestClient) -> None:

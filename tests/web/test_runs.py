@@ -72,12 +72,20 @@ def test_an_empty_page_says_what_leaves_rows_here(browser: TestClient):
 def test_a_run_is_told_whole(browser: TestClient, lake: ParquetWarehouse):
     publish(lake, run="reprocess_range-20260505T000000Z-aa")
     page = browser.get("runs").text
-    for words in ("Fri 1 May 2026 to Sun 3 May 2026", "432 of 432 slots", "21,600", "512 rows differ", "ada"):
+    for words in (
+        "Fri 1 May 2026 to Sun 3 May 2026",
+        "<dd>432</dd>",
+        "everything again",
+        "21,600",
+        "512 rows differ",
+        "ada",
+    ):
         assert words in page
     assert "a better &lt;model&gt;" in page
     assert "<dd>100.0</dd>" in page
     assert "<dd>75 %</dd>" in page
     assert "<dd>4 min</dd>" in page
+    assert "<progress" not in page  # it is done
 
 
 def test_the_newest_comes_first_and_filters_narrow(browser: TestClient, lake: ParquetWarehouse):
@@ -92,6 +100,7 @@ def test_the_newest_comes_first_and_filters_narrow(browser: TestClient, lake: Pa
         started_at=START + timedelta(days=5),
     )
     page = browser.get("runs").text
+    assert page.count("<b>1</b>") == 2  # one is done, one has failed
     assert page.index("City: backfill late images") < page.index("TfL-images: reprocess range")
     assert "reprocess range</h2>" not in browser.get("runs", params={"state": "failed"}).text
     assert "City:" not in browser.get("runs", params={"kind": "reprocess_range"}).text

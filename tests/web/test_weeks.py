@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from tests.web.factory import LAST, PIPELINE, TFL, Filled, fill, opened
 
-from wayside.core.tables import CAMERA_DAYS
+from wayside.core.slots import Slot
+from wayside.core.tables import CAMERA_DAYS, CAMERAS, COUNTS, FRAMES
 from wayside.stills.days import roll_up
 from wayside.warehouse.parquet import to_arrow
 from wayside.warehouse.scope import Scope
@@ -98,3 +100,24 @@ def test_the_page_switches_between_day_and_weeks(browser: TestClient):
     assert "/api/coverage/weeks?" in weeks
     assert "day=2026-04-27" in weeks  # a week before
     assert 'value="north &lt;&gt;"' in browser.get("/coverage", params={"q": "north <>"}).text
+
+
+def test_a_camera_that_is_not_listed_any_more_is_told_where_it_has_rows(tmp_path: Path):
+    filled = fill(tmp_path, cameras=3, slots=70)
+    roll_up(filled.warehouse, TFL, TODAY - timedelta(days=1))
+    rows = filled.warehouse.read(CAMERAS, Scope(TFL)).to_pylist()
+    gone = rows.pop()["camera"]
+    filled.warehouse.publish(CAMERAS, Scope(TFL), to_arrow(CAMERAS, rows))
+    first = Slot.parse(f"{TODAY:%Y%m%d}/0000")
+    for slot in Slot.between(first, LAST):
+        scope = Scope(TFL, slot, PIPELINE)
+        for table, where in ((FRAMES, Scope(TFL, slot)), (COUNTS, scope)):
+            kept = [row for row in filled.warehouse.read(table, where).to_pylist() if row["camera"] != gone]
+            filled.warehouse.publish(table, where, to_arrow(table, kept))
+    app = opened(filled)
+    app.dependency_overrides[get_access] = lambda: None
+    with TestClient(app, headers={"accept": "application/json"}) as client:
+        found = ask(client)
+    assert total(found[gone][TODAY - timedelta(days=1)]) == 144
+    assert total(found[gone][TODAY]) == 0
+    assert all(total(days[TODAY]) == DUE for camera, days in found.items() if camera != gone)

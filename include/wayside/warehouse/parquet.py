@@ -7,7 +7,7 @@ scope are staged beside it under names that depend only on the plan, and a rerun
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -208,15 +208,17 @@ class ParquetWarehouse:
         sources: Sequence[str] | None = None,
         days: Sequence[str] | None = None,
         pipelines: Sequence[str] | None = None,
+        tables: Collection[str] | None = None,
     ) -> duckdb.DuckDBPyConnection:
         """Open DuckDB with one view for each table, over the published files that the arguments leave.
 
-        The connection is private and in memory, and shows the tables as they are now, for up to an hour: readers never
-        lock each other or a writer. Close it after use.
+        `tables` names those that will be asked for; files of others are then not even listed. The connection is private
+        and in memory, and shows the tables as they are now, for up to an hour: readers never lock each other or a
+        writer. Close it after use.
         """
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
-        for table in TABLES.values():
+        for table in (table for name, table in TABLES.items() if tables is None or name in tables):
             if branches := _branches(self.layout.reading(table, sources, days, pipelines)):
                 connection.execute(f"CREATE VIEW {table.name} AS {' UNION ALL '.join(branches)}")
             else:

@@ -63,6 +63,17 @@ def parameters(name: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=128)
+def tables(name: str) -> frozenset[str]:
+    """Return the names of the tables that a statement reads."""
+    import sqlglot
+    from sqlglot import exp
+
+    tree = sqlglot.parse_one(load(name), read="bigquery")
+    made = {one.alias for one in tree.find_all(exp.CTE)}
+    return frozenset(one.name for one in tree.find_all(exp.Table)) - made
+
+
+@lru_cache(maxsize=128)
 def for_duckdb(name: str) -> str:
     """Return a statement as DuckDB takes it; parameters become `$name`."""
     return translated(load(name))

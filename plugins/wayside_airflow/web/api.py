@@ -1,6 +1,7 @@
 """The data behind the pages as JSON; other programs with an Airflow token may use it too."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,6 +13,7 @@ from wayside_airflow.web import queries
 from wayside_airflow.web.choice import Chosen, day_of, first_slot
 from wayside_airflow.web.context import Warehouse
 from wayside_airflow.web.grid import Coverage
+from wayside_airflow.web.queries import Row
 from wayside_airflow.web.series import Counts
 
 router = APIRouter()
@@ -45,14 +47,13 @@ def counts(series: Counts) -> dict[str, Any]:
     first, last, rows = series
     slots = list(Slot.between(first, last))
     step = 10 if len(slots) <= _FINE else 60
-    known = {Slot(row["slot"]): row for row in rows}
-    columns = {
-        name: [known[slot][name] if slot in known else None for slot in slots]
-        for name in ("cameras", "counted", *COUNT_CLASSES)
-    }
+    known = {row["slot"]: row for row in rows}
+    found: list[Row] = [known.get(slot.start, {}) for slot in slots]
+    columns = {name: [row.get(name) for row in found] for name in ("cameras", "counted", *COUNT_CLASSES)}
     if step == 60:
-        columns = {name: _hourly(slots, values) for name, values in columns.items()}
-        slots = [slot for number, slot in enumerate(slots) if number == 0 or slot.hhmm.endswith("00")]
+        hours = _hours(slots)
+        columns = {name: [_mean(values[hour]) for hour in hours] for name, values in columns.items()}
+        slots = [slots[hour.start] for hour in hours]
     seen = [name for name in COUNT_CLASSES if any(value is not None for value in columns[name])]
     return {
         "first": _iso(first),
@@ -78,18 +79,15 @@ def coverage(warehouse: Warehouse, choice: Chosen, day: str | None = None) -> JS
     return JSONResponse(answer)
 
 
-def _hourly(slots: list[Slot], values: list[int | None]) -> list[float | None]:
-    """Average the values of each UTC hour; None where an hour has none."""
-    hours: dict[str, list[int]] = {}
-    for slot, value in zip(slots, values, strict=True):
-        kept = hours.setdefault(slot.start.strftime("%Y%m%d%H"), [])
-        if value is not None:
-            kept.append(value)
-    return [_mean(kept) for kept in hours.values()]
+def _hours(slots: list[Slot]) -> list[slice]:
+    """Return where the slots of each UTC hour lie."""
+    starts = [number for number, slot in enumerate(slots) if number == 0 or slot.start.minute == 0]
+    return [slice(start, end) for start, end in pairwise((*starts, len(slots)))]
 
 
-def _mean(values: Iterable[int]) -> float | None:
-    listed = list(values)
+def _mean(values: Iterable[int | None]) -> float | None:
+    """Average what is known; None where nothing is."""
+    listed = [value for value in values if value is not None]
     return round(sum(listed) / len(listed), 1) if listed else None
 
 

@@ -1,7 +1,8 @@
 """All access of the pages to tables: one function for each question, its SQL in a file of `sql/web`.
 
 The files are BigQuery's dialect and are translated for DuckDB. `_ask` gives every statement the source and pipeline of
-the lens, where it names such parameters.
+the lens, where it names such parameters. `_kept` does the same for questions that pages ask over and over, and looks at
+the files again only when there are others.
 
 A `Lens` says which rows a page looks at: one source and one pipeline. The statements run on a private connection over
 the days that are asked for, so that a year of published files costs a page of one day nothing.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from wayside.core.slots import SLOTS_PER_DAY, Slot
 from wayside.warehouse import sql
+from wayside_airflow.web.kept import Kept, identities
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +31,8 @@ Row = dict[str, Any]
 _RECENT_DAYS = 14
 # A slot in the first hours of a day also looks at the day before for the last counted picture.
 _LOOK_BACK = timedelta(hours=3)
+# A month of a thousand cameras is the largest answer of them, 1 MB.
+ANSWERS: Kept[Any] = Kept(most=40)
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ class Newest:
 
 def sources(warehouse: "ParquetWarehouse") -> list[Row]:
     """List the sources, how many cameras each has, and the credit that it asks for."""
-    with warehouse.connect(days=[]) as connection:
-        return _rows(connection.sql(sql.for_duckdb("web/sources")))
+    return _listed(_kept(warehouse, "sources", None, []))
 
 
 def newest(warehouse: "ParquetWarehouse", source: str, today: date, pipeline: str | None = None) -> Newest | None:
@@ -75,7 +78,7 @@ def _newest_of(scopes: "Sequence[Scope]") -> Newest:
 
 def camera_names(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
     """List the cameras of a source with their names."""
-    return _ask(warehouse, "camera_names", lens, [])
+    return _listed(_kept(warehouse, "camera_names", lens, []))
 
 
 def camera(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> Row | None:
@@ -129,31 +132,39 @@ def frame_cameras(warehouse: "ParquetWarehouse", lens: Lens, slot: Slot) -> list
 def series(warehouse: "ParquetWarehouse", lens: Lens, first: Slot, last: Slot, name: str | None) -> list[Row]:
     """Return objects seen at each slot between two, over all cameras or one."""
     bounds = {"first": first.start, "last": last.start}
-    return _ask(warehouse, "series", lens, _days(first, last), camera=name, **bounds)
+    return _listed(_kept(warehouse, "series", lens, _days(first, last), camera=name, **bounds))
 
 
-def camera_days(warehouse: "ParquetWarehouse", lens: Lens, first: date, last: date) -> list[Row]:
-    """Return the rolled-up days of every camera between two."""
+def camera_days(warehouse: "ParquetWarehouse", lens: Lens, first: date, last: date) -> "pa.Table":
+    """Return the rolled-up days of every camera between two, as Arrow columns."""
     days = [f"{first + timedelta(days=step):%Y%m%d}" for step in range((last - first).days + 1)]
-    return _ask(warehouse, "camera_weeks", lens, days, first=first, last=last)
+    return _kept(warehouse, "camera_weeks", lens, days, first=first, last=last)
 
 
-def day_of_cameras(warehouse: "ParquetWarehouse", lens: Lens, day: date, due: int) -> list[Row]:
-    """Count the outcomes of the first `due` slots of a day, camera by camera, from frames and counts."""
+def looked_at(warehouse: "ParquetWarehouse", lens: Lens) -> set[date]:
+    """Return the days on which frames or counts are published."""
+    from wayside.core.tables import COUNTS, FRAMES
+
+    pipelines = [lens.pipeline] if lens.pipeline else []
+    days = {*warehouse.days(FRAMES, [lens.source]), *warehouse.days(COUNTS, [lens.source], pipelines)}
+    return {date.fromisoformat(day) for day in days}
+
+
+def day_of_cameras(warehouse: "ParquetWarehouse", lens: Lens, day: date, due: int) -> "pa.Table":
+    """Count the outcomes of the first `due` (>= 1) slots of a day, camera by camera, from frames and counts."""
     first = next(Slot.of_day(day))
     bounds = {"first": first.start, "last": first.shift(due - 1).start}
-    return _ask(warehouse, "roll_up", lens, [first.day], **bounds) if due else []
+    return _kept(warehouse, "roll_up", lens, [first.day], **bounds)
 
 
 def timeseries(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> list[Row]:
     """Return the daily series of one class, oldest day first; empty until `build_timeseries` has run."""
-    return _ask(warehouse, "timeseries", lens, [], series=name)
+    return _listed(_kept(warehouse, "timeseries", lens, [], series=name))
 
 
 def all_timeseries(warehouse: "ParquetWarehouse", lens: Lens) -> "pa.Table":
     """Return every daily series of a source as Arrow columns."""
-    with _asked(warehouse, "timeseries_all", lens, [], {}) as relation:
-        return relation.to_arrow_table()
+    return _kept(warehouse, "timeseries_all", lens, [])
 
 
 def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Table":
@@ -165,19 +176,45 @@ def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Tabl
 
 def _ask(warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object) -> list[Row]:
     with _asked(warehouse, question, lens, days, params) as relation:
-        return _rows(relation)
+        # Through Arrow: DuckDB's own rows would need one more library for the time zone.
+        return _listed(relation.to_arrow_table())
+
+
+def _kept(
+    warehouse: "ParquetWarehouse", question: str, lens: Lens | None, days: Sequence[str], **params: object
+) -> "pa.Table":
+    """Return the answer as Arrow columns, from before if no file behind it has changed since."""
+    from wayside.core.tables import TABLES
+
+    def ask() -> Any:
+        with _asked(warehouse, question, lens, days, params) as relation:
+            return relation.to_arrow_table()
+
+    try:
+        behind = tuple(
+            identities(warehouse.files(TABLES[table], *_part(lens, days)))
+            for table in sorted(sql.tables(f"web/{question}"))
+        )
+    except FileNotFoundError:  # compacted just now
+        return ask()
+    return ANSWERS.get((warehouse.root, question, lens, frozenset(params.items()), behind), ask)
 
 
 @contextmanager
 def _asked(
-    warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], params: Mapping[str, object]
+    warehouse: "ParquetWarehouse", question: str, lens: Lens | None, days: Sequence[str], params: Mapping[str, object]
 ) -> Iterator[Any]:
     """Ask a question over the files that the lens leaves. Parameters that it does not name are left out."""
     name = f"web/{question}"
-    given = {"source": lens.source, "pipeline": lens.pipeline, **params}
+    given = {"source": lens.source, "pipeline": lens.pipeline, **params} if lens else params
     wanted = {key: value for key, value in given.items() if key in sql.parameters(name)}
-    with warehouse.connect([lens.source], days, [lens.pipeline] if lens.pipeline else []) as connection:
+    with warehouse.connect(*_part(lens, days), tables=sql.tables(name)) as connection:
         yield connection.sql(sql.for_duckdb(name), params=wanted)
+
+
+def _part(lens: Lens | None, days: Sequence[str]) -> tuple[list[str] | None, Sequence[str], list[str]]:
+    """Return the sources, days and pipelines whose files a question is about."""
+    return ([lens.source] if lens else None), days, ([lens.pipeline] if lens and lens.pipeline else [])
 
 
 def _days(first: Slot, last: Slot) -> list[str]:
@@ -185,7 +222,6 @@ def _days(first: Slot, last: Slot) -> list[str]:
     return [f"{first.start + timedelta(days=step):%Y%m%d}" for step in range(span + 1)]
 
 
-def _rows(relation: Any) -> list[Row]:
-    # Through Arrow: DuckDB's own rows would need one more library for the time zone.
-    rows: list[Row] = relation.to_arrow_table().to_pylist()
+def _listed(table: "pa.Table") -> list[Row]:
+    rows: list[Row] = table.to_pylist()
     return rows

@@ -1,9 +1,10 @@
 """The page of runs: every back-fill and reprocessing, what it was about, how far it is and what came of it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 from urllib.parse import quote, urlsplit
 
 from airflow.configuration import conf
@@ -13,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from wayside.core.clock import utc_now
 from wayside_airflow.web.choice import Chosen
 from wayside_airflow.web.context import Warehouse, render
+from wayside_airflow.web.kept import Kept, identities
 from wayside_airflow.web.queries import Row
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ router = APIRouter()
 SHOWN = 200
 #: A run that says nothing for this long is not at work any more: it was killed, and waits to be started again.
 SILENT = timedelta(minutes=15)
+_READ: Kept[list[Row]] = Kept(most=5 * SHOWN)
+_MODES: Final = {"all": "everything again", "only_missing": "what has no counts", "changed": "what has changed"}
 State = Literal["", "planned", "running", "stopped", "done", "failed"]
 
 
@@ -36,6 +40,7 @@ def runs(
 ) -> HTMLResponse:
     """List the newest runs of all sources; `state` and `kind` narrow the list."""
     everyone = told(newest(warehouse, SHOWN), utc_now())
+    states = Counter(run["state"] for run in everyone)
     shown = [run for run in everyone if state in {"", run["state"]} and kind in {"", run["kind"]}]
     values = {
         "tab": "runs",
@@ -44,7 +49,8 @@ def runs(
         "everyone": len(everyone),
         "limit": SHOWN,
         "kinds": sorted({run["kind"] for run in everyone}),
-        "states": [name for name in get_args(State) if name and any(run["state"] == name for run in everyone)],
+        "states": {name: number for name in get_args(State) if (number := states[name])},
+        "modes": _MODES,
         "kind": kind,
         "state": state,
         "filters": {**choice.query, "state": state, "kind": kind},
@@ -62,16 +68,23 @@ def runs_json(warehouse: Warehouse, limit: Annotated[int, Query(ge=1, le=SHOWN)]
 def newest(warehouse: "ParquetWarehouse", limit: int) -> list[Row]:
     """Read the rows of the newest runs. Their files are named by the time of the run, so no other is opened."""
     from wayside.core.tables import RUNS
+
+    paths = sorted(warehouse.files(RUNS), key=lambda name: _time_in(PurePath(name).stem), reverse=True)
+    rows = [row for name in paths[:limit] for row in _rows(warehouse, name)]
+    return sorted(rows, key=lambda row: row["started_at"], reverse=True)
+
+
+def _rows(warehouse: "ParquetWarehouse", name: str) -> list[Row]:
+    """Read one file of the table, from memory if it was read before; a run that is over never changes any more."""
+    from wayside.core.tables import RUNS
     from wayside.warehouse.scope import Scope
 
-    found = []
-    for name in warehouse.files(RUNS):
-        path = PurePath(name)
-        found.append((_time_in(path.stem), path.parent.name.removeprefix("source="), path.stem.removeprefix("run=")))
-    rows: list[Row] = []
-    for _, source, run in sorted(found, reverse=True)[:limit]:
-        rows += warehouse.read(RUNS, Scope(source, run=run)).to_pylist()
-    return sorted(rows, key=lambda row: row["started_at"], reverse=True)
+    path = PurePath(name)
+    scope = Scope(path.parent.name.removeprefix("source="), run=path.stem.removeprefix("run="))
+    try:
+        return _READ.get(identities([name]), lambda: warehouse.read(RUNS, scope).to_pylist())
+    except FileNotFoundError:
+        return []
 
 
 def told(rows: Iterable[Row], now: datetime) -> list[Row]:

@@ -1,11 +1,19 @@
 // A line chart in SVG: one line for each class, a strip below that says how many cameras stand behind each point.
 // Drawn by hand because Plotly's bundle is several megabytes and writes inline styles, which the pages forbid.
 
-import { draw } from "./dom.js";
+import { draw, make } from "./dom.js";
 
-const EDGE = { left: 62, right: 16, top: 12, strip: 22, axis: 24 };
+const EDGE = { left: 62, right: 24, top: 30, strip: 22, axis: 24 };
+const DAILY = 1440;
+// From so many hours on the axis tells months.
+const LONG = 100 * 24;
 
-const number = (value) => (value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));
+/** A number with as many digits as are of use; a dash where it is not known. */
+export const number = (value) => {
+  if (value == null) return "–";
+  const size = Math.abs(value);
+  return value.toLocaleString("en", { maximumFractionDigits: size >= 1000 ? 0 : size >= 10 ? 1 : 2 });
+};
 
 const date = (iso) => new Date(iso).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
@@ -64,8 +72,10 @@ export class LineChart {
 
   #value(name, index) {
     const value = this.data.classes[name][index];
-    const counted = this.data.counted[index];
-    return this.perCamera && value != null ? (counted ? value / counted : null) : value;
+    if (!this.perCamera || value == null) return value;
+    // The gaps of a daily series are filled, so that all of its cameras stand behind a sum.
+    const behind = this.data.step_minutes === DAILY ? this.data.cameras[index] : this.data.counted[index];
+    return behind ? value / behind : null;
   }
 
   #legend() {
@@ -90,6 +100,10 @@ export class LineChart {
       button.addEventListener("blur", only(false));
       legend.append(button);
     }
+    if (this.data.outliers?.some(Boolean)) {
+      const ring = draw("svg", { width: 12, height: 12, "aria-hidden": "true" }, draw("circle", { class: "odd", cx: 6, cy: 6, r: 5 }));
+      legend.append(make("span", { class: "key" }, ring, "outlier: a day apart, or a new level"));
+    }
     if (Math.max(...this.data.cameras) > 1) legend.append(this.#scale());
     return legend;
   }
@@ -106,7 +120,10 @@ export class LineChart {
     button.type = "button";
     button.className = "toggle";
     button.textContent = "Per camera";
-    button.title = "Divide by the number of pictures that were counted: gaps then pull no line down";
+    button.title =
+      this.data.step_minutes === DAILY
+        ? "Divide by the number of cameras of each day: new cameras then push no line up"
+        : "Divide by the number of pictures that were counted: gaps then pull no line down";
     button.setAttribute("aria-pressed", "false");
     button.addEventListener("click", () => {
       this.perCamera = !this.perCamera;
@@ -143,21 +160,55 @@ export class LineChart {
       draw("line", { class: "rule", x1: EDGE.left, x2: width - EDGE.right, y1: this.y(value), y2: this.y(value) }),
       draw("text", { class: "tick", x: EDGE.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, value.toLocaleString("en", { maximumFractionDigits: digits + 1 })),
     ]);
-    return [...rows, ...this.#times(floor + EDGE.strip + 16)];
+    const unit = draw("text", { class: "tick", x: EDGE.left, y: 14 }, this.#unit());
+    return [unit, ...rows, ...this.#times(floor + EDGE.strip + 16)];
+  }
+
+  /** What the numbers on the left are. */
+  #unit() {
+    const step = this.data.step_minutes;
+    const span = step === DAILY ? "a day" : "a slot";
+    const what = this.perCamera ? `objects in ${span} of a camera` : `objects in ${span}`;
+    return step === 60 ? `${what}, hourly mean` : what;
   }
 
   #times(y) {
     const { times } = this.data;
     const hours = (times.length * this.data.step_minutes) / 60;
     const room = (this.width - EDGE.left - EDGE.right) / 76;
-    const every = [1, 2, 3, 4, 6, 12, 24, 48, 96, 168, 336, 672, 2184].find((step) => hours / step <= room) ?? 8736;
-    const origin = Date.parse(`${times[0].slice(0, 10)}T00:00Z`);
+    const name = hours > LONG ? this.#months(hours / 730, room) : this.#hours(hours, room);
     return times.flatMap((time, index) => {
-      const passed = (Date.parse(time) - origin) / 3_600_000;
-      if (passed % every) return [];
-      const text = time.endsWith("T00:00Z") ? date(time) : when(time);
-      return [draw("text", { class: "tick", x: this.x(index), y, "text-anchor": "middle" }, text)];
+      const text = name(time);
+      if (!text) return [];
+      const x = this.x(index);
+      return [
+        draw("line", { class: "rule", x1: x, x2: x, y1: y - 15, y2: y - 11 }),
+        draw("text", { class: "tick", x, y, "text-anchor": x > this.width - 32 ? "end" : "middle" }, text),
+      ];
     });
+  }
+
+  /** Returns what to write at a time, if anything: each so many hours from midnight. */
+  #hours(hours, room) {
+    const every = [1, 2, 3, 4, 6, 12, 24, 48, 96, 168, 336].find((step) => hours / step <= room) ?? 672;
+    const origin = Date.parse(`${this.data.times[0].slice(0, 10)}T00:00Z`);
+    return (time) => {
+      if (((Date.parse(time) - origin) / 3_600_000) % every) return "";
+      return time.endsWith("T00:00Z") ? date(time) : when(time);
+    };
+  }
+
+  /** The same for the first of each so many months, the year with the first of them and each January. */
+  #months(months, room) {
+    const every = [1, 2, 3, 6].find((step) => months / step <= room) ?? 12;
+    let told = false;
+    return (time) => {
+      const at = new Date(time);
+      if (at.getUTCDate() !== 1 || at.getUTCHours() || at.getUTCMinutes() || at.getUTCMonth() % every) return "";
+      const year = told && at.getUTCMonth() ? {} : { year: "numeric" };
+      told = true;
+      return at.toLocaleDateString("en-GB", { month: "short", ...year, timeZone: "UTC" });
+    };
   }
 
   #strip(top) {
@@ -195,15 +246,28 @@ export class LineChart {
   #title(index) {
     const time = this.data.times[index];
     const odd = { AO: ", a day apart", LS: ", the level changes" }[this.data.outliers?.[index]] ?? "";
-    return this.data.step_minutes === 1440 ? `${time.slice(0, 10)}${odd}` : `${when(time, { day: true })} UTC`;
+    if (this.data.step_minutes === DAILY) {
+      const named = new Date(time).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+      return named + odd;
+    }
+    return `${when(time, { day: true })} UTC${this.data.step_minutes === 60 ? ", hourly mean" : ""}`;
   }
 
-  /** Mark the days that the adjustment took for outliers. */
+  /** What stands behind the numbers at one point. */
+  #behind(index) {
+    const { cameras, counted, imputed_share: imputed } = this.data;
+    if (cameras[index] == null) return "not run";
+    const all = number(Math.round(cameras[index]));
+    return imputed ? `${all} cameras, ${number(100 * imputed[index])} % filled in` : `${number(Math.round(counted[index]))} of ${all} cameras counted`;
+  }
+
+  /** Mark the days that the adjustment took for outliers, on the first line that is shown. */
   #outliers() {
-    const values = this.data.classes.original;
-    return (this.data.outliers ?? []).flatMap((kind, index) =>
-      kind && values[index] != null && !this.perCamera ? [draw("circle", { class: "odd", cx: this.x(index), cy: this.y(values[index]), r: 5 })] : [],
-    );
+    const shown = this.#names()[0];
+    return (this.data.outliers ?? []).flatMap((kind, index) => {
+      const value = kind && shown ? this.#value(shown, index) : null;
+      return value == null ? [] : [draw("circle", { class: "odd", cx: this.x(index), cy: this.y(value), r: 5 })];
+    });
   }
 
   /** Show the values at one point, beside it; null hides them. */
@@ -223,12 +287,12 @@ export class LineChart {
       const line = document.createElement("span");
       line.className = `chip c-${name}`;
       const figure = document.createElement("b");
-      figure.textContent = number(value == null ? null : Math.round(value * 100) / 100);
+      figure.textContent = number(value);
       line.append(document.createElement("i"), `${name} `, figure);
       lines.push(line);
     }
     const base = document.createElement("small");
-    base.textContent = `${number(this.data.counted[index])} of ${number(this.data.cameras[index])} cameras counted`;
+    base.textContent = this.#behind(index);
     this.tip.replaceChildren(...lines, base);
     const right = x > this.width / 2;
     this.tip.style.left = right ? "" : `${x + 12}px`;

@@ -73,7 +73,7 @@ class Matrix {
   #hours() {
     const scale = make("div", { class: "scale", "aria-hidden": "true" });
     for (let hour = 0; hour < 24; hour += 3) scale.append(make("span", {}, `${String(hour).padStart(2, "0")}:00`));
-    return make("div", { class: "line hours" }, make("span"), scale, make("span"));
+    return make("div", { class: "line hours" }, make("span"), scale, make("span", { class: "part" }, "counted"));
   }
 
   #row({ id, name, letters, counted }) {

@@ -66,7 +66,7 @@ class Weeks {
     this.data.days.forEach((iso, index) => {
       if (index % 7 === 0) scale.append(make("span", {}, day(iso, { day: "numeric", month: "short" })));
     });
-    return make("div", { class: "line hours" }, make("span"), scale, make("span"));
+    return make("div", { class: "line hours" }, make("span"), scale, make("span", { class: "part" }, "counted"));
   }
 
   #row({ id, name, numbers, share }) {
