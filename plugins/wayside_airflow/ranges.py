@@ -28,7 +28,7 @@ def days_of_run(context: Context, clock: Clock = utc_now) -> list[date]:
     today = clock().astimezone(UTC).date()
     if not start and not end:
         return [_day_of_interval(context)]
-    if _kind(context) == "backfill":
+    if kind_of_run(context) == "backfill":
         raise ConfigError("the range of a back-fill says which days it is about: leave `start` and `end` empty")
     first = _day("start", str(start or end))
     last = _day("end", str(end or start))
@@ -50,21 +50,22 @@ def run_name(context: Context) -> str:
 
 def who_started(context: Context) -> str:
     """Return who started a run: a user's name, or the way in which Airflow did it."""
-    return context["dag_run"].triggering_user_name or _kind(context)
+    return context["dag_run"].triggering_user_name or kind_of_run(context)
+
+
+def kind_of_run(context: Context) -> str:
+    """Return how a run came to be: `scheduled`, `manual`, `backfill` and others."""
+    kind = context["dag_run"].run_type
+    return str(getattr(kind, "value", kind))
 
 
 def _day_of_interval(context: Context) -> date:
     # Runs that are triggered without a logical date have no data interval at all: the keys are absent.
     begin = context.get("data_interval_start")
-    if begin is None or _kind(context) == "manual":
+    if begin is None or kind_of_run(context) == "manual":
         # The day before the run was asked for: a task that is cleared a day later is about the same one.
         return context["dag_run"].run_after.astimezone(UTC).date() - timedelta(days=1)
     return datetime.fromtimestamp(begin.timestamp(), UTC).date()
-
-
-def _kind(context: Context) -> str:
-    kind = context["dag_run"].run_type
-    return str(getattr(kind, "value", kind))
 
 
 def _day(name: str, text: str) -> date:

@@ -2,23 +2,27 @@
 
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import ParamValidationError
+from jinja2 import Template
 from tests.dags.conftest import states, without_retries
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 from tests.tables import count_rows
 
-from wayside.core.errors import StoreError
+from wayside.core.errors import ConfigError, StoreError
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
 from wayside.core.tables import CAMERA_CHANGES, COUNTS, EXPIRIES, SERIES_CLASSES, TIMESERIES
 from wayside.stills.ingest import Ingest
 from wayside.warehouse.parquet import to_arrow
 from wayside.warehouse.scope import Scope
+from wayside_airflow.operators.series import ChooseSourcesOperator
 
 __all__ = ["home"]
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db", "home")]
@@ -146,6 +150,35 @@ def test_series_are_built_from_counts(dags: dict[str, DAG]) -> None:
 
 def test_without_counts_it_is_said_what_to_do(dags: dict[str, DAG]) -> None:
     assert run(dags, "build_timeseries").state == "failed"
+
+
+def test_the_first_scheduled_run_of_a_new_installation_finds_no_counts_and_is_not_red(home: Path) -> None:
+    operator = ChooseSourcesOperator(task_id="sources", counted=True)
+    assert operator.execute(context(DagRunType.SCHEDULED)) == []  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="run ingest_cameras first"):
+        operator.execute(context(DagRunType.MANUAL))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dry_run", "dry"),
+    [
+        ("scheduled", True, "False"),
+        ("manual", True, "True"),
+        ("manual", False, "False"),
+        ("asset_triggered", True, "True"),
+    ],
+)
+def test_scheduled_runs_delete_and_others_do_as_the_form_says(
+    dags: dict[str, DAG], kind: str, dry_run: bool, dry: str
+) -> None:
+    given = context(DagRunType(kind)) | {"params": {"dry_run": dry_run}}
+    templates = [dags["expire_images"].get_task(name) for name in ("expire", "clean_airflow")]
+    for text in (templates[0].partial_kwargs["dry"], templates[1].dry):  # type: ignore[union-attr]
+        assert Template(text).render(given) == dry
+
+
+def context(kind: DagRunType) -> dict[str, Any]:
+    return {"dag_run": SimpleNamespace(run_type=kind)}
 
 
 def test_what_the_forms_refuse(dags: dict[str, DAG]) -> None:

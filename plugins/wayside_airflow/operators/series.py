@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, Context
 from wayside.core.errors import ConfigError
 from wayside_airflow.notifiers.notify import Notify
 from wayside_airflow.operators.common import chosen_sources, pipeline_name
+from wayside_airflow.ranges import kind_of_run
 
 
 class ChooseSourcesOperator(BaseOperator):
@@ -31,7 +32,11 @@ class ChooseSourcesOperator(BaseOperator):
         self.counted = counted
 
     def execute(self, context: Context) -> list[str]:
-        """Return their names."""
+        """Return their names.
+
+        Raises:
+            ConfigError: a source or the pipeline is not configured, or a run by hand wants counts and there are none.
+        """
         from wayside.core.settings import Settings
 
         settings = Settings()  # type: ignore[call-arg]
@@ -43,7 +48,11 @@ class ChooseSourcesOperator(BaseOperator):
 
         found = [name for name in with_counts(settings, pipeline) if name in chosen]
         if not found:
-            raise ConfigError(f"no source has counts of {pipeline} yet: run ingest_cameras first")
+            said = f"no source has counts of {pipeline} yet: run ingest_cameras first"
+            if kind_of_run(context) == "manual":
+                raise ConfigError(said)
+            # A new installation begins with a run of each DAG, before anything is counted.
+            self.log.warning("%s", said)
         return found
 
 
