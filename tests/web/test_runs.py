@@ -83,7 +83,7 @@ def test_a_run_is_told_whole(browser: TestClient, lake: ParquetWarehouse):
         assert words in page
     assert "a better &lt;model&gt;" in page
     assert "<dd>100.0</dd>" in page
-    assert "<dd>75 %</dd>" in page
+    assert "<dd>7.5</dd>" in page
     assert "<dd>4 min</dd>" in page
     assert "<progress" not in page  # it is done
 

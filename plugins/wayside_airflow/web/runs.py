@@ -94,13 +94,14 @@ def told(rows: Iterable[Row], now: datetime) -> list[Row]:
 
 def _added(row: Row, now: datetime) -> Row:
     silent = row["state"] == "running" and now - row["updated_at"] > SILENT
-    share = row["inference_seconds"] / row["seconds"] if row["seconds"] else None
+    # Seconds in the model are those of all threads added: a share of the time that went by would exceed one.
+    each = 1000 * row["inference_seconds"] / row["images"] if row["images"] else None
     return {
         "state": "stopped" if silent else row["state"],
         "progress": row["slots_done"] / row["slots"] if row["slots"] else None,
         "took": _span(row["updated_at"] - row["started_at"]),
         "per_second": row["images"] / row["seconds"] if row["seconds"] and row["images"] else None,
-        "inference_share": share,
+        "model_ms": each,
         "dag": f"/{quote(row['kind'])}",
     }
 
