@@ -1,6 +1,7 @@
 """The folder of tables: a reader sees the old rows of a scope or the new ones, and nothing else is touched."""
 
 import errno
+import fcntl
 import hashlib
 import itertools
 import os
@@ -259,6 +260,28 @@ def test_a_full_disk_leaves_what_was_there(warehouse: ParquetWarehouse, monkeypa
             write()
     assert published_files(warehouse) == before
     assert list(warehouse.root.rglob(".new-*")) == []
+
+
+def test_a_lock_is_one_that_a_shared_volume_grants(warehouse: ParquetWarehouse, monkeypatch: pytest.MonkeyPatch):
+    locks: list[int] = []
+
+    def as_nfs_does(handle: int, _operation: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        locks.append(handle)
+
+    monkeypatch.setattr(fcntl, "flock", as_nfs_does)
+    publish_counts(warehouse, SCOPE, ["a"])
+    assert locks
+
+
+def test_a_volume_without_locks_is_named(warehouse: ParquetWarehouse, monkeypatch: pytest.MonkeyPatch):
+    def refuses(_handle: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with pytest.raises(StoreError, match="No locks available"):
+        publish_counts(warehouse, SCOPE, ["a"])
 
 
 def test_a_disk_that_refuses_is_named(warehouse: ParquetWarehouse):

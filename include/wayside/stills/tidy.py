@@ -16,7 +16,7 @@ from typing import Final
 from wayside.core.errors import ConfigError
 from wayside.core.tables import TABLES
 from wayside.store.files import TEMPORARY
-from wayside.warehouse.layout import drop_lasting, locked
+from wayside.warehouse.layout import LOCK, drop_lasting, locked
 from wayside.warehouse.parquet import ParquetWarehouse
 
 STAGED_DAYS: Final = 2
@@ -65,7 +65,7 @@ def prune_lasting(warehouse: ParquetWarehouse, now: datetime) -> Removed:
     root, limit = warehouse.root / "published", (now - _DAY).timestamp()
     removed = Removed()
     for folder, files in _folders(root):
-        hidden = [path for path in files if path.name.startswith(".")]
+        hidden = [path for path in files if path.name.startswith(".") and path.name != LOCK]
         halves = [path for path in hidden if path.name.startswith(TEMPORARY)]
         removed += _remove(path for path in halves if _changed(path) < limit)
         freed = [drop_lasting(path) for path in hidden if path not in halves]

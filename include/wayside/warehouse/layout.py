@@ -28,6 +28,7 @@ from wayside.store.files import refused, written
 from wayside.warehouse.scope import Scope
 
 SUFFIX: Final = ".parquet"
+LOCK: Final = ".lock"
 READERS_MAY_TAKE = 3600.0  # seconds
 _TRIES: Final = 100  # a day that changes under a reader's eyes this often does so for another reason than writers
 _SLOT_FILE: Final = re.compile(r"(?:[01][0-9]|2[0-3])[0-5]0\.parquet")
@@ -189,17 +190,27 @@ def _settled_day(day: Day) -> tuple[dict[str, str], str | None]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one writer at a time change the files of days below `folder`; readers take no notice."""
+    """Let one writer at a time change the files of days below `folder`; readers take no notice.
+
+    The lock is on a file that is opened for writing: NFS refuses one on a folder, which cannot be.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT, 0o666)
     except OSError as error:
         raise refused(error, folder) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _hold(handle, folder)
         yield
     finally:
         os.close(handle)
+
+
+def _hold(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        raise refused(error, folder / LOCK) from error
 
 
 def put(path: Path, data: bytes) -> None:
