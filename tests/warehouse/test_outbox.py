@@ -1,5 +1,7 @@
 """The outbox: nothing published is forgotten, a batch is the same for whoever carries it, and closes once."""
 
+import json
+import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from wayside.core.errors import AuditError, TransientError
 from wayside.core.slots import Slot
 from wayside.core.tables import CAMERA_DAYS, CAMERAS, COUNTS, FRAMES, RUNS, TABLES
 from wayside.warehouse import outbox as module
+from wayside.warehouse import parquet
 from wayside.warehouse.outbox import Batch, deliver
 from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
 from wayside.warehouse.scope import Scope
@@ -134,6 +137,56 @@ def test_the_mark_of_a_publisher_that_died_is_dropped_after_a_while(
     assert batch.scopes == [scope()]
     lake.outbox.close(batch)
     assert lake.outbox.pending(COUNTS) == 0
+
+
+def test_rows_that_came_after_the_batch_was_opened_go_however_long_it_takes(
+    lake: ParquetWarehouse, monkeypatch: pytest.MonkeyPatch
+):
+    publish(lake, car=1)
+    lake.outbox.close(opened(lake))
+    held: list[Batch] = []
+    put = parquet.put
+
+    def opened_just_before(path: Path, data: bytes) -> None:
+        held.append(opened(lake))
+        put(path, data)
+
+    monkeypatch.setattr(parquet, "put", opened_just_before)
+    publish(lake, car=2)
+    assert held[0].rows()["car"].to_pylist() == [1, 1]
+    monkeypatch.setattr(module, "_IN_FLIGHT", -1.0)  # the target did not answer for hours
+    lake.outbox.close(held[0])
+    assert opened(lake).rows()["car"].to_pylist() == [2, 2]
+
+
+def test_a_mark_that_is_renewed_while_a_batch_closes_stays(lake: ParquetWarehouse, monkeypatch: pytest.MonkeyPatch):
+    publish(lake, car=1)
+    batch = opened(lake)
+    loads, threads = json.loads, []
+
+    def looked(text: bytes) -> dict[str, object]:
+        found = loads(text)
+        if "sha256" in found:
+            threads.append(threading.Thread(target=publish, args=(lake,), kwargs={"car": 2}))
+            threads[0].start()
+            threads[0].join(0.2)
+        return dict(found)
+
+    monkeypatch.setattr(json, "loads", looked)
+    lake.outbox.close(batch)
+    monkeypatch.undo()
+    threads[0].join()
+    assert opened(lake).rows()["car"].to_pylist() == [2, 2]
+
+
+def test_rows_that_are_there_already_do_not_go_again(lake: ParquetWarehouse):
+    publish(lake)
+    assert deliver(lake.outbox, lake, Remote()) == {"counts": 2}
+    publish(lake)
+    assert lake.outbox.pending(COUNTS) == 0
+    publish(lake, 1)
+    publish(lake, 1)
+    assert lake.outbox.pending(COUNTS) == 1
 
 
 def test_a_batch_that_somebody_else_closed_can_no_longer_be_read(lake: ParquetWarehouse):

@@ -7,6 +7,7 @@ names the job that loads it: a target that accepts a name once accepts the rows 
 the marks of its scopes taken away, those alone whose rows have not been published anew meanwhile.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -35,11 +36,17 @@ _IN_FLIGHT: Final = 3600.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One scope of a batch. `mark` is the hash that was promised, `sha256` that of the file the rows were read from."""
+    """One scope of a batch.
+
+    Attributes:
+        scope: the scope.
+        mark: id of its mark, which each mark has for itself.
+        whole: whether the rows are those that the mark promised, or those will not come any more.
+    """
 
     scope: Scope
     mark: str
-    sha256: str
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -115,9 +122,13 @@ class Outbox:
         return cls(batch.path.parents[1])
 
     def mark(self, table: Table, scope: Scope, sha256: str) -> None:
-        """Note that the scope is published with content of this hash. Called before the rows are in place."""
-        document = {"scope": scope.as_json(), "sha256": sha256}
-        replace_file(self._mark(table, scope), json.dumps(document).encode())
+        """Note that the scope is published with content of this hash. Called before the rows are in place.
+
+        Whoever publishes the same scope waits until they are: so the newest mark is that of the newest rows.
+        """
+        document = {"scope": scope.as_json(), "sha256": sha256, "id": secrets.token_hex(8)}
+        with self._locked(table, ".marks"):
+            replace_file(self._mark(table, scope), json.dumps(document).encode())
 
     def pending(self, table: Table) -> int:
         """Return how many scopes of a table wait."""
@@ -130,13 +141,16 @@ class Outbox:
                 return found
             entries: list[Entry] = []
             parts: list[pa.Table] = []
+            number = 0
             for path in self._marks(table):
-                document = json.loads(path.read_bytes())
+                # The age is looked at before the rows: those that a publisher puts in place later are another batch's.
+                document, age = json.loads(path.read_bytes()), time.time() - path.stat().st_mtime
                 scope = Scope.from_json(document["scope"])
                 rows, digest = published.content(table, scope)
-                entries.append(Entry(scope, document["sha256"], digest))
+                entries.append(Entry(scope, document["id"], document["sha256"] == digest or age > _IN_FLIGHT))
                 parts.append(rows)
-                if len(entries) >= MAX_SCOPES or sum(part.num_rows for part in parts) >= MAX_ROWS:
+                number += rows.num_rows
+                if len(entries) >= MAX_SCOPES or number >= MAX_ROWS:
                     break
             return self._save(table, entries, parts) if entries else None
 
@@ -161,14 +175,11 @@ class Outbox:
             batch.path.unlink(missing_ok=True)
 
     def _settle(self, table: Table, entry: Entry) -> None:
-        """Drop the mark of a scope if it is about what was delivered, or about rows that never came."""
+        """Drop the mark of a scope if its rows went, or never came; not one that is newer than the batch."""
         path = self._mark(table, entry.scope)
-        try:
-            promised, age = json.loads(path.read_bytes())["sha256"], time.time() - path.stat().st_mtime
-        except FileNotFoundError:
-            return
-        if promised == entry.sha256 or (promised == entry.mark and age > _IN_FLIGHT):
-            path.unlink()
+        with self._locked(table, ".marks"), contextlib.suppress(FileNotFoundError):
+            if entry.whole and json.loads(path.read_bytes())["id"] == entry.mark:
+                path.unlink()
 
     def _save(self, table: Table, entries: Iterable[Entry], parts: list[pa.Table]) -> Batch:
         folder = self.root / table.name
@@ -178,7 +189,7 @@ class Outbox:
         sink = pa.BufferOutputStream()
         pq.write_table(rows, sink, compression="zstd")
         replace_file(path, sink.getvalue().to_pybytes())
-        listed = [{"scope": entry.scope.as_json(), "mark": entry.mark, "sha256": entry.sha256} for entry in entries]
+        listed = [{"scope": entry.scope.as_json(), "mark": entry.mark, "whole": entry.whole} for entry in entries]
         digest = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]
         name = f"{table.name.replace('_', '-')}-{self._lake()}-{number:08}-{digest}"
         self._write_open(table, {"name": name, "number": number, "attempt": 1, "file": path.name, "entries": listed})
@@ -203,7 +214,7 @@ class Outbox:
             return None
         document = self._document(table)
         entries = tuple(
-            Entry(Scope.from_json(entry["scope"]), entry["mark"], entry["sha256"]) for entry in document["entries"]
+            Entry(Scope.from_json(entry["scope"]), entry["mark"], entry["whole"]) for entry in document["entries"]
         )
         path = self.root / table.name / document["file"]
         return Batch(table, document["name"], entries, path, document["attempt"])
@@ -226,16 +237,19 @@ class Outbox:
         return iter(sorted((self.root / table.name / "pending").rglob("[!.]*.json")))
 
     @contextmanager
-    def _locked(self, table: Table) -> Iterator[None]:
-        """Let one process at a time open, refuse or close a batch of a table."""
-        path = self.root / table.name / ".lock"
+    def _locked(self, table: Table, name: str = ".lock") -> Iterator[None]:
+        """Let one process at a time open, refuse or close a batch of a table; or write or drop one of its `.marks`."""
+        path = self.root / table.name / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             stream = path.open("a")
         except OSError as error:
             raise refused(error, path) from error
         with stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            except OSError as error:
+                raise refused(error, path) from error
             yield
 
 

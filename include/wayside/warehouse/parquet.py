@@ -82,6 +82,8 @@ class ParquetWarehouse:
     def publish(self, table: Table, scope: Scope, rows: pa.Table) -> int:
         """Audit `rows` and put them in place of the scope, in one step; equal rows give an equal file.
 
+        Where that file lies already nothing is written, and nothing has to go to another warehouse.
+
         Returns:
             The number of rows.
 
@@ -91,10 +93,11 @@ class ParquetWarehouse:
         """
         audit(table, scope, rows)
         path, data = self.layout.path(table, scope), _parquet(_ordered(table, rows))
-        if self.marks:
-            self.outbox.mark(table, scope, _hash(data))
-        with locked(path.parent.parent if "slot" in table.scope else path.parent):
-            put(path, data)
+        with locked(_folder(table, path)):
+            if not (path.is_file() and path.read_bytes() == data):
+                if self.marks:
+                    self.outbox.mark(table, scope, _hash(data))
+                put(path, data)
         return cast("int", rows.num_rows)
 
     def compact(self, before: date, sources: Sequence[str] | None = None) -> Compacted:
@@ -161,7 +164,8 @@ class ParquetWarehouse:
         """Note down every published scope of a table for delivery, as when a warehouse is new; return how many."""
         scopes = self.scopes(table)
         for scope in scopes:
-            self.outbox.mark(table, scope, self.content(table, scope)[1])
+            with locked(_folder(table, self.layout.path(table, scope))):
+                self.outbox.mark(table, scope, self.content(table, scope)[1])
         return len(scopes)
 
     def scopes(
@@ -237,6 +241,11 @@ class ParquetWarehouse:
 
     def _part(self, table: Table, scope: Scope, plan: str, part: int) -> Path:
         return self.root / "staging" / table.name / scope.path(table) / plan / f"{part:04}.parquet"
+
+
+def _folder(table: Table, path: Path) -> Path:
+    """Return the folder whose lock a writer of this file takes: for slots the one that the file of the day lies in."""
+    return path.parent.parent if "slot" in table.scope else path.parent
 
 
 def _day_file(path: Path) -> Path:

@@ -117,7 +117,7 @@ def batch(folder: Path, table: Table, scopes: Iterable[Scope], rows: Sequence[Ro
     path = folder / f"{name}.parquet"
     filled = [{"schema_version": SCHEMA_VERSION, **row} for row in rows]
     pq.write_table(pa.Table.from_pylist(filled, schema=table.schema), path)
-    return Batch(table, name, tuple(Entry(scope, "m", "s") for scope in scopes), path)
+    return Batch(table, name, tuple(Entry(scope, "m", True) for scope in scopes), path)
 
 
 def scope_of(table: Table, number: int = 0) -> Scope:
