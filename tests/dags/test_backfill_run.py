@@ -113,6 +113,27 @@ def test_what_does_not_hold_is_refused_before_any_work(dags: dict[str, DAG], con
     }
 
 
+def test_a_source_that_cannot_be_planned_is_left_out_unless_it_was_named(
+    dags: dict[str, DAG], live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wayside.core.errors import SourceError
+    from wayside.stills import late
+
+    plan, sources = late.plan, live / "include" / "config" / "sources.yaml"
+    sources.write_text(sources.read_text().replace("enabled: false", "enabled: true"))
+
+    def planned(work: Ingest, source: str, *rest: Any, **more: Any) -> list[dict[str, Any]]:
+        if source == "Gone":
+            raise SourceError("it does not answer")
+        return plan(work, source, *rest, **more)
+
+    monkeypatch.setattr(late, "plan", planned)
+    # A DAG that is tested remembers the parameters of the runs before.
+    assert back_fill(dags, sources=[], pipeline=None).state == "success"
+    done = back_fill(dags, sources=["Gone", SOURCE], pipeline=None)
+    assert (done.state, states(done)["plan"]) == ("failed", "failed")
+
+
 def test_the_form_refuses_a_mode_that_is_none(dags: dict[str, DAG]) -> None:
     with pytest.raises(ParamValidationError):
         dags["backfill_late_images"].params.get_param("analyse").resolve("everything")

@@ -63,6 +63,8 @@ class PlanLateOperator(BaseOperator):
                 for day in days:
                     shards += late.plan(work, source, day, mode=self.mode, pipeline=self.pipeline, run=run)  # type: ignore[arg-type]
             except SourceError as error:
+                if self.sources:  # whoever names a source must not find a green run without it
+                    raise
                 self.log.error("%s is left out: %s", source, error)
         if not shards:
             raise SourceError("nothing can be done: no source lists its cameras, or no slot of the days is over")
