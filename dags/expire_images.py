@@ -72,10 +72,10 @@ with DAG(
         "log_days": Param(
             30,
             type="integer",
-            minimum=1,
+            minimum=15,  # more than the longest run may take, which is 14 days: its own records must outlive it
             maximum=3650,
             title="Days of logs",
-            description="Days for which logs of tasks and Airflow's own records of runs are kept.",
+            description="Days for which logs of tasks and Airflow's own records of runs are kept, 15 at least.",
             section=params.HOW,
         ),
     },

@@ -71,6 +71,10 @@ class TestConventions:
         assert dag.max_active_runs <= 2
         assert dag.dagrun_timeout is not None
 
+    def test_no_run_outlives_what_airflow_keeps_of_it(self, bag: DagBag, dag_id: str) -> None:
+        kept = bag.dags["expire_images"].params.get_param("log_days").schema["minimum"]
+        assert bag.dags[dag_id].dagrun_timeout < timedelta(days=kept)
+
     def test_parameters_are_typed_and_described(self, bag: DagBag, dag_id: str) -> None:
         params = bag.dags[dag_id].params
         for name in params:

@@ -184,7 +184,7 @@ def context(kind: DagRunType) -> dict[str, Any]:
 def test_what_the_forms_refuse(dags: dict[str, DAG]) -> None:
     for dag, name, wrong in (
         ("expire_images", "dry_run", "perhaps"),
-        ("expire_images", "log_days", 0),
+        ("expire_images", "log_days", 14),
         ("update_sources", "believe", "yes"),
         ("build_timeseries", "pipeline", "a b"),
     ):
