@@ -88,6 +88,29 @@ def test_documents_of_runs_that_are_not_finished_stay(lake: ParquetWarehouse, st
     assert [path.exists() for path in documents] == [stays, stays]
 
 
+@pytest.mark.parametrize(
+    "name", ["tasks-r1", "reprocess-r1", "reprocessed-ab12-City-20260501", "late-City-20260501-ab12", "expiry-r1.City"]
+)
+def test_what_a_run_of_days_is_to_do_and_has_done_stays_while_it_may_be_taken_up(lake: ParquetWarehouse, name: str):
+    young, old = plan(lake, name, 20), plan(lake, f"{name}x", 31)
+    half = young.with_name(".new-0123")
+    half.write_bytes(b"x")
+    aged(half, 3)
+    prune_staging(lake, NOW)
+    assert [young.exists(), old.exists(), half.exists()] == [True, False, False]
+
+
+@pytest.mark.parametrize(("state", "stays"), [("running", True), ("done", False)])
+def test_the_plan_of_a_run_that_is_at_work_for_months_stays(lake: ParquetWarehouse, state: str, stays: bool):
+    book = RunBook(lake, lambda: NOW, "City", "r1")
+    book.open(RunInfo(run="r1", kind="k", first=SLOT.start, last=SLOT.start, mode="all", who="me"), 1, ["p1"])
+    if state == "done":
+        book.close("a note")
+    documents = [plan(lake, "tasks-r1", 40), plan(lake, "reprocess-r1", 40), plan(lake, "tasks-r11", 40)]
+    prune_staging(lake, NOW)
+    assert [path.exists() for path in documents] == [stays, stays, False]
+
+
 def test_lasting_names_go_after_an_hour(lake: ParquetWarehouse, monkeypatch: pytest.MonkeyPatch):
     path = publish(lake)
     publish(lake, 2)

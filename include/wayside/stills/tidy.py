@@ -7,6 +7,7 @@ run at any time beside everything else, and finds less to do when it is run twic
 import contextlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from wayside.core.errors import ConfigError
-from wayside.core.tables import TABLES
+from wayside.core.tables import RUNS, TABLES
 from wayside.store.files import TEMPORARY
 from wayside.warehouse.layout import LOCK, drop_lasting, locked
 from wayside.warehouse.parquet import ParquetWarehouse
@@ -23,6 +24,9 @@ STAGED_DAYS: Final = 2
 # A run that failed or was killed may be taken up again for as long; what it has done so far counts on.
 _RUN_DAYS: Final = 30
 _LATEST: Final = "-latest.json"
+# The plan of one slot; every other document is about a run, or about a day of one.
+_OF_SLOT: Final = re.compile(r"[0-9]{8}T[0-9]{4}Z-[0-9a-f]+\.json")
+_NAMED_BY_RUN: Final = ("tasks-", "reprocess-")
 _DAY: Final = timedelta(days=1)
 
 
@@ -45,15 +49,16 @@ def prune_staging(warehouse: ParquetWarehouse, now: datetime, days: int = STAGED
     """Remove staged parts and plans that are older than `days`.
 
     Parts of one plan go together, once the youngest is old. The latest lists of cameras stay, and so do the documents
-    of runs that are not finished.
+    of runs: their numbers for as long as the run is not finished, what they are to do and have done for 30 days more.
     """
     root, limit = warehouse.root / "staging", (now - days * _DAY).timestamp()
+    of_runs = (now - max(days, _RUN_DAYS) * _DAY).timestamp()
     going_on = _going_on(warehouse, now)
     removed = Removed()
     for folder, files in _folders(root):
         if folder == root / "plans":
             done = [path for path in files if not path.name.endswith(_LATEST) and not _belongs(path, going_on)]
-            removed += _remove(path for path in done if _changed(path) < limit)
+            removed += _remove(path for path in done if _changed(path) < (limit if _is_short(path) else of_runs))
         elif files and max(map(_changed, files)) < limit:
             removed += _remove(files)
             _remove_empty(folder, root)
@@ -115,16 +120,22 @@ def prune_logs(folder: Path, now: datetime, days: int) -> Removed:
 
 def _going_on(warehouse: ParquetWarehouse, now: datetime) -> set[str]:
     """Return how the documents of runs begin that are at work, or were not long ago and may be taken up again."""
-    with warehouse.connect() as connection:
+    with warehouse.connect(tables=[RUNS.name]) as connection:
         rows = connection.execute(
             "SELECT run, source FROM runs WHERE state IN ('running', 'failed') AND updated_at > $since",
             {"since": now - _RUN_DAYS * _DAY},
         ).fetchall()
-    return {f"run-{run}.{source}." for run, source in rows}
+    named = {f"{start}{run}.json" for run, _ in rows for start in _NAMED_BY_RUN}
+    return named | {f"run-{run}.{source}." for run, source in rows}
 
 
 def _belongs(path: Path, going_on: Collection[str]) -> bool:
     return any(path.name.startswith(start) for start in going_on)
+
+
+def _is_short(path: Path) -> bool:
+    """Tell whether a document is of use for a few days only: the plan of a slot, the numbers of a run, or half of one."""
+    return bool(_OF_SLOT.search(path.name)) or path.name.startswith(("run-", TEMPORARY))
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
