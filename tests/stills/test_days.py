@@ -1,5 +1,6 @@
 """The roll-up of a day: every slot of every camera is in one state, whatever is and is not published."""
 
+import threading
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.tables import count_rows, frame_rows
 
 from wayside.core.slots import SLOTS_PER_DAY, Slot
 from wayside.core.tables import CAMERA_DAYS, CAMERAS, COUNTS, FRAMES
+from wayside.stills import days
 from wayside.stills.days import due_slots, roll_up
 from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
 from wayside.warehouse.scope import Scope
@@ -115,6 +117,26 @@ def test_the_same_tables_give_the_same_file_compacted_or_not(lake: ParquetWareho
     lake.compact(DAY + timedelta(days=1))
     roll_up(lake, "City", DAY)
     assert Path(*lake.files(CAMERA_DAYS)).read_bytes() == first
+
+
+def test_of_two_that_roll_up_at_once_the_newer_rows_stay(lake: ParquetWarehouse, monkeypatch: pytest.MonkeyPatch):
+    publish(lake, FIRST, {"a": "waiting"})
+    publish(lake, FIRST.next, {"a": "counted"})
+    read, threads = days._numbers, []
+
+    def overtaken(*args: object) -> dict[str, Row]:
+        found = read(*args)
+        if not threads:  # the first has read: now rows change, and whoever changed them rolls up as well
+            publish(lake, FIRST, {"a": "counted"})
+            threads.append(threading.Thread(target=roll_up, args=(lake, "City", DAY, 2)))
+            threads[0].start()
+            threads[0].join(0.3)
+        return dict(found)
+
+    monkeypatch.setattr(days, "_numbers", overtaken)
+    roll_up(lake, "City", DAY, 2)
+    threads[0].join()
+    assert rolled(lake) == {"a": {"counted": 2}}
 
 
 @pytest.mark.parametrize(

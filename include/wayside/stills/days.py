@@ -10,9 +10,11 @@ from typing import Final
 from wayside.core.slots import SLOTS_PER_DAY, Slot
 from wayside.core.tables import CAMERA_DAYS, CAMERAS, COUNTS
 from wayside.warehouse import sql
+from wayside.warehouse.layout import locked
 from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
 from wayside.warehouse.scope import Scope
 
+_STATEMENT: Final = "web/roll_up"
 _STATES: Final = ("counted", "faulty", "missing", "failed", "waiting", "late")
 # A day without any counts belongs to the pipelines that counted last, if that is not longer ago.
 _PIPELINE_DAYS: Final = 7
@@ -32,7 +34,9 @@ def roll_up(warehouse: ParquetWarehouse, source: str, day: date, due: int = SLOT
         due: how many slots of the day are counted, from midnight on: fewer than 144 while the day is not over.
     """
     pipelines = _pipelines(warehouse, source, day)
-    return sum(_roll_up(warehouse, source, pipeline, day, due) for pipeline in pipelines)
+    # Whoever publishes last has read last, of those who roll up the same day after changes of their own.
+    with locked(warehouse.root / "locks" / f"days-{source}"):
+        return sum(_roll_up(warehouse, source, pipeline, day, due) for pipeline in pipelines)
 
 
 def due_slots(day: date, newest: Slot) -> int:
@@ -66,6 +70,6 @@ def _numbers(warehouse: ParquetWarehouse, source: str, pipeline: str, day: date,
     """Return the numbers of each camera that has a row on the day."""
     first = next(Slot.of_day(day))
     values = {"source": source, "pipeline": pipeline, "first": first.start, "last": first.shift(due - 1).start}
-    with warehouse.connect([source], [first.day], [pipeline]) as connection:
-        answer = connection.sql(sql.for_duckdb("web/roll_up"), params=values).to_arrow_table()
+    with warehouse.connect([source], [first.day], [pipeline], sql.tables(_STATEMENT)) as connection:
+        answer = connection.sql(sql.for_duckdb(_STATEMENT), params=values).to_arrow_table()
     return {row["camera"]: row for row in answer.to_pylist()}
