@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from wayside.core.tables import COUNTS, EXPIRIES, FRAMES
 from wayside.sources.spec import SourceSpec
 from wayside.stills import expire
 from wayside.stills.expire import Decision, apply, lifecycle, note, plan_expiry
+from wayside.stills.runs import RunBook, RunInfo
 from wayside.store import LocalStore, PictureMeta, picture_key
 from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
 from wayside.warehouse.scope import Scope
@@ -269,6 +270,44 @@ def test_a_decision_whose_facts_changed_is_skipped(place: Place, change: World):
     (again,) = place.plan()
     apply(place.store, place.lake, again, "r", NOW)
     assert len(place.keys()) == len(before) - again.pictures
+
+
+def book(place: Place, first: Slot, last: Slot, hours: float = 1) -> RunBook:
+    """Open a run over some slots that has said nothing for some hours."""
+    found = RunBook(place.lake, lambda: NOW - timedelta(hours=hours), "City", "r1")
+    found.open(RunInfo(run="r1", kind="k", first=first.start, last=last.start, mode="all", who="me"), 1, ["p1"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "hours", "goes"),
+    [
+        (ago(5), ago(4, -1), 1, 0),
+        (ago(9), ago(1), 1, 0),
+        (ago(4), ago(3), 1, 0),  # it looks at the last slot of the day before
+        (ago(4, 1), ago(3), 1, 3),
+        (ago(9), ago(5, -2), 1, 3),
+        (ago(9), ago(1), 25, 3),
+    ],
+)
+def test_pictures_that_a_run_at_work_looks_at_stay(place: Place, first: Slot, last: Slot, hours: float, goes: int):
+    place.fill(old_day(DONE, DONE, DONE))
+    book(place, first, last, hours)
+    (decision,) = place.plan()
+    assert (decision.pictures, dict(decision.kept)) == (goes, {} if goes else {"at_work": 3})
+
+
+def test_a_run_that_begins_between_plan_and_deletion_has_its_pictures(place: Place):
+    place.fill(old_day(DONE, DONE, DONE))
+    (decision,) = place.plan()
+    at_work = book(place, ago(5), ago(5, 143))
+    row = apply(place.store, place.lake, decision, "r", NOW)
+    assert row is not None
+    assert (row["action"], row["reason"], len(place.keys())) == ("kept", "at_work", 3)
+    at_work.close("done")
+    (again,) = place.plan()
+    apply(place.store, place.lake, again, "r", NOW)
+    assert place.keys() == set()
 
 
 def test_the_rows_tell_what_was_done(place: Place):

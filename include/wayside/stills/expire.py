@@ -2,9 +2,10 @@
 
 A picture may go when its day is older than the source keeps pictures, its frame is published as a success, some
 pipeline has published what it saw on it, and each neighbouring slot of its camera is done with it too: the neighbour
-has no frame, or has counts. Everything else stays, with a reason in one word. The plan of a day says what would go
-without listing it: number, bytes and a hash of the names. Whoever carries it out looks again, and does nothing where
-the answer is another. Rows of `frames` stay for good; readers take a picture that is gone for one that has expired.
+has no frame, or has counts. It stays for as long as a back-fill or a reprocessing that looks at its day is at work.
+Everything else stays, with a reason in one word. The plan of a day says what would go without listing it: number, bytes
+and a hash of the names. Whoever carries it out looks again, and does nothing where the answer is another. Rows of
+`frames` stay for good; readers take a picture that is gone for one that has expired.
 """
 
 import hashlib
@@ -30,14 +31,22 @@ from wayside.warehouse.scope import Scope
 UNDATED: Final = "undated"
 UNKNOWN: Final = "unknown"
 CHANGED: Final = "changed"
+AT_WORK: Final = "at_work"
 REASONS: Final = {
     UNDATED: "the folder's name is not a day",
     UNKNOWN: "the file's name is not one of a picture",
     "no_frame": "no frame of it is published as a success",
     "not_analysed": "no pipeline has published what it saw on it",
     "neighbour_waits": "the slot before or after is still to be analysed",
+    AT_WORK: "a back-fill or a reprocessing that looks at this day is at work",
     CHANGED: "something changed between plan and deletion",
 }
+_TABLES: Final = ("frames", "counts", "runs")
+# A run at work says so every few seconds, but may wait for its turn; one that is silent for longer was killed.
+_SILENT: Final = timedelta(days=1)
+_RUNS: Final = (
+    "SELECT COUNT(*) FROM runs WHERE state = 'running' AND updated_at > $since AND first <= $after AND last >= $before"
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def plan_expiry(
             days.append(day)
     # A day that was promised and of which nothing is left: whoever deleted it was killed before saying so.
     promised = {day for day in _promised(warehouse, spec.id) if day < oldest_kept}
-    return [_decide(store, warehouse, spec.id, day) for day in sorted({*days, *promised})] + odd
+    return [_decide(store, warehouse, spec.id, day, now) for day in sorted({*days, *promised})] + odd
 
 
 def apply(store: Store, warehouse: ParquetWarehouse, decision: Decision, run: str, now: datetime) -> Row | None:
@@ -135,14 +144,14 @@ def apply(store: Store, warehouse: ParquetWarehouse, decision: Decision, run: st
         return None
     if decision.day >= now.date() - timedelta(days=1):
         raise ConfigError(f"{decision.prefix} is not over for a day yet: its pictures stay")
-    found = _examine(store, warehouse, decision.source, decision.day)
+    found = _examine(store, warehouse, decision.source, decision.day, now)
     if _digest(found.go) != decision.digest:
         kept = {**found.kept, CHANGED: len(found.go)} if found.go else found.kept
         return _publish(warehouse, decision, _Found({}, kept, found.gone, found.gone_bytes), run, now)
     if found.go:
         _publish(warehouse, decision, found, run, now, dry=True)
         store.delete_many(sorted(found.go))
-        found = _examine(store, warehouse, decision.source, decision.day)
+        found = _examine(store, warehouse, decision.source, decision.day, now)
     if not found.go and not found.kept:
         store.prune(f"{decision.source}/{decision.day:%Y%m%d}")  # a run that was killed leaves empty folders
     return _publish(warehouse, decision, found, run, now)
@@ -181,13 +190,13 @@ def lifecycle(specs: Iterable[tuple[SourceSpec, int]], prefix: str = "") -> dict
     return {"lifecycle": {"rule": rules}}
 
 
-def _decide(store: Store, warehouse: ParquetWarehouse, source: str, day: date) -> Decision:
-    found = _examine(store, warehouse, source, day)
+def _decide(store: Store, warehouse: ParquetWarehouse, source: str, day: date, now: datetime) -> Decision:
+    found = _examine(store, warehouse, source, day, now)
     prefix = f"{source}/{day:%Y%m%d}"
     return Decision(source, prefix, day, len(found.go), sum(found.go.values()), found.kept, _digest(found.go))
 
 
-def _examine(store: Store, warehouse: ParquetWarehouse, source: str, day: date) -> _Found:
+def _examine(store: Store, warehouse: ParquetWarehouse, source: str, day: date, now: datetime) -> _Found:
     """Judge every picture of a day."""
     kept = Counter[str]()
     there: list[tuple[str, datetime, str, int]] = []
@@ -199,11 +208,14 @@ def _examine(store: Store, warehouse: ParquetWarehouse, source: str, day: date) 
             there.append((named[1], named[0].start, entry.key, entry.bytes))
     first, last = next(Slot.of_day(day)), next(Slot.of_day(day)).shift(143)
     days = sorted({slot.day for slot in (first.previous, first, last.next)})
-    with warehouse.connect([source], days) as connection:
+    with warehouse.connect([source], days, tables=_TABLES) as connection:
         connection.register("pictures", _table(there))
         values = {"source": source, "first": first.start, "last": last.start}
         verdicts = connection.sql(sql.for_duckdb("stills/expiry"), params=values).to_arrow_table().to_pylist()
         gone = connection.sql(sql.for_duckdb("stills/expired"), params=values).to_arrow_table().to_pylist()[0]
+        near = {"before": first.previous.start, "after": last.next.start, "since": now - _SILENT}
+        if connection.execute(_RUNS, near).fetchall() != [(0,)]:
+            verdicts = [{**row, "verdict": AT_WORK if row["verdict"] == "go" else row["verdict"]} for row in verdicts]
     kept.update(row["verdict"] for row in verdicts if row["verdict"] != "go")
     go = {row["key"]: row["bytes"] for row in verdicts if row["verdict"] == "go"}
     return _Found(go, dict(kept), gone["pictures"], gone["bytes"])
@@ -250,7 +262,7 @@ def _day(name: str) -> date | None:
 
 
 def _promised(warehouse: ParquetWarehouse, source: str) -> list[date]:
-    with warehouse.connect([source]) as connection:
+    with warehouse.connect([source], tables=[EXPIRIES.name]) as connection:
         rows = connection.execute("SELECT day FROM expiries WHERE action = 'would_delete'").fetchall()
     return [row[0] for row in rows]
 

@@ -134,7 +134,7 @@ def _belongs(path: Path, going_on: Collection[str]) -> bool:
 
 
 def _is_short(path: Path) -> bool:
-    """Tell whether a document is of use for a few days only: the plan of a slot, the numbers of a run, or half of one."""
+    """Tell whether a document is of use for a few days only: the plan of a slot, the numbers of a run, half a file."""
     return bool(_OF_SLOT.search(path.name)) or path.name.startswith(("run-", TEMPORARY))
 
 
