@@ -4,14 +4,15 @@ import json
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from wayside.core.errors import AuditError, ConfigError, SourceError
 from wayside.stills.ingest import Ingest
 from wayside.stills.late import LateShard
-from wayside_airflow.operators.common import MOST_TASKS, each_shard, load_tasks, save_tasks
+from wayside_airflow.operators import common
+from wayside_airflow.operators.common import MOST_TASKS, ShardsOperator, load_tasks, save_tasks
 from wayside_airflow.operators.late import _label
 
 DAY = date(2026, 5, 1)
@@ -63,22 +64,25 @@ def test_a_run_without_a_plan_says_so_at_once(state: Path):
         load_tasks(Ingest(Settings()), "a-run")
 
 
-def test_a_shard_that_fails_stops_no_other_and_what_may_pass_is_raised():
-    errors = {1: ConfigError("no such pipeline"), 3: SourceError("no answer")}
-    begun: list[int] = []
-    told: list[str] = []
+class Tried(ShardsOperator):
+    """Fails at some shards, and keeps which it tried."""
 
-    def run(shard: Mapping[str, Any]) -> Mapping[str, Any]:
-        begun.append(shard["part"])
-        if error := errors.get(shard["part"]):
+    totals = ("part",)
+    errors: ClassVar = {1: ConfigError("no such pipeline"), 3: SourceError("no answer")}
+
+    def run_shard(self, work: Ingest, shard: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.begun = [*getattr(self, "begun", []), shard["part"]]
+        if error := self.errors.get(shard["part"]):
             raise error
         return shard
 
-    def failed(shard: Mapping[str, Any], error: Exception) -> None:
-        told.append(f"{shard['part']}: {error}")
 
+def test_a_shard_that_fails_stops_no_other_and_what_may_pass_is_raised(monkeypatch: pytest.MonkeyPatch, state: Path):
+    shards = [{"part": part} for part in range(5)]
+    monkeypatch.setattr(common, "run_name", lambda _: "a-run")
+    monkeypatch.setattr(common, "load_tasks", lambda *_: [[{"part": 0}, {"part": 2}], shards])
+    operator = Tried(task_id="tried", task={"task": 1, "label": "all"})
     with pytest.raises(SourceError, match="no answer"):
-        each_shard([{"part": part} for part in range(5)], run, failed)
-    assert begun == [0, 1, 2, 3, 4]
-    assert told == ["1: no such pipeline", "3: no answer"]
-    assert each_shard([{"part": 0}, {"part": 2}], run, failed) == [{"part": 0}, {"part": 2}]
+        operator.execute({})
+    assert operator.begun == [0, 1, 2, 3, 4]
+    assert Tried(task_id="tried", task={"task": 0, "label": "some"}).execute({}) == {"task": 0, "part": 2}

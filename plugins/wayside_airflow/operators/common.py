@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from airflow.sdk import BaseOperator, Context
 
 from wayside.core.errors import AuditError, ConfigError, TransientError, WaysideError
+from wayside_airflow.ranges import run_name
 
 if TYPE_CHECKING:
     from wayside.core.settings import Settings
@@ -89,27 +93,6 @@ def load_tasks(work: Ingest, run: str) -> list[list[dict[str, Any]]]:
     return tasks
 
 
-def each_shard(
-    shards: Iterable[ShardFields],
-    run: Callable[[ShardFields], Output],
-    failed: Callable[[ShardFields, WaysideError], None],
-) -> list[Output]:
-    """Do some shards one after another, and return what they returned.
-
-    A shard that fails stops no other: `failed` is told of each, and one of the errors is raised at the end.
-    """
-    done: list[Output] = []
-    errors: list[WaysideError] = []
-    for shard in shards:
-        try:
-            done.append(run(shard))
-        except WaysideError as error:
-            failed(shard, error)
-            errors.append(error)
-    raise_first(errors)
-    return done
-
-
 def raise_first(errors: Iterable[WaysideError]) -> None:
     """Raise one of the errors, if there are any: one that another try may mend goes before one that it may not."""
     for error in sorted(errors, key=lambda one: not isinstance(one, TransientError)):
@@ -136,3 +119,40 @@ def _named(first: str, last: str) -> str:
 
 def _tasks_name(run: str) -> str:
     return f"tasks-{run}"
+
+
+class ShardsOperator(BaseOperator):
+    """Do the shards of one task of a run, one after another; a shard that fails stops no other.
+
+    Args:
+        task: number and label of the task. (templated)
+    """
+
+    template_fields: Sequence[str] = ("task",)
+    #: What is added up over the shards.
+    totals: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, *, task: Task, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.task = task
+
+    @abstractmethod
+    def run_shard(self, work: Ingest, shard: ShardFields) -> Output:
+        """Do one shard, and say what came of it."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the number of the task and what came of it; raise one of the errors once all shards are tried."""
+        work, number = ingest_stages(), self.task["task"]
+        added: dict[str, float] = dict.fromkeys(self.totals, 0)
+        errors: list[WaysideError] = []
+        for shard in load_tasks(work, run_name(context))[number]:
+            try:
+                done = self.run_shard(work, shard)
+            except WaysideError as error:
+                self.log.error("%s: %s", dict(shard), error)
+                errors.append(error)
+            else:
+                added = {name: value + done[name] for name, value in added.items()}
+        self.log.info("%s: %s", self.task["label"], added)
+        raise_first(errors)
+        return {"task": number, **added}

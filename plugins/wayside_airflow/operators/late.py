@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
-from wayside.core.errors import AuditError, ConfigError, SourceError, WaysideError
+from wayside.core.errors import AuditError, ConfigError, SourceError
 from wayside_airflow.operators.common import (
     Output,
     ShardFields,
+    ShardsOperator,
     Task,
     chosen_sources,
-    each_shard,
     ingest_stages,
     load_tasks,
     not_done,
     save_tasks,
 )
 from wayside_airflow.ranges import days_of_run, run_name, who_started
+
+if TYPE_CHECKING:
+    from wayside.stills.ingest import Ingest
 
 MODES = ("changed", "only_missing", "all")
 
@@ -74,33 +77,20 @@ class PlanLateOperator(BaseOperator):
         return save_tasks(work, run, shards, _label)
 
 
-class FetchLateOperator(BaseOperator):
+class FetchLateOperator(ShardsOperator):
     """Look for late pictures of some shards, analyse what changed, and publish it.
 
     Args:
         task: number and label of the task. (templated)
     """
 
-    template_fields: Sequence[str] = ("task",)
+    totals = ("asked", "fetched", "replaced", "analysed", "changed")
 
-    def __init__(self, *, task: Task, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Return the number of the task and what came of it."""
+    def run_shard(self, work: Ingest, shard: ShardFields) -> Output:
+        """Do one shard."""
         from wayside.stills import late
 
-        work, number = ingest_stages(), self.task["task"]
-        totals = dict.fromkeys(("asked", "fetched", "replaced", "analysed", "changed"), 0)
-        shards = load_tasks(work, run_name(context))[number]
-        for done in each_shard(shards, lambda shard: late.run_shard(work, shard), self._failed):
-            totals = {name: value + done[name] for name, value in totals.items()}
-        self.log.info("%s: %s", self.task["label"], totals)
-        return {"task": number, **totals}
-
-    def _failed(self, shard: ShardFields, error: WaysideError) -> None:
-        self.log.error("%s: %s", _label(shard), error)
+        return late.run_shard(work, shard)
 
 
 class SummariseLateOperator(BaseOperator):

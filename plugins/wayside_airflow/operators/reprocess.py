@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
-from wayside.core.errors import AuditError, ConfigError, WaysideError
+from wayside.core.errors import AuditError, ConfigError
 from wayside_airflow.operators.common import (
     Output,
     ShardFields,
+    ShardsOperator,
     Task,
     chosen_sources,
-    each_shard,
     ingest_stages,
     load_tasks,
     names,
@@ -28,6 +28,7 @@ from wayside_airflow.ranges import days_of_run, run_name, who_started
 
 if TYPE_CHECKING:
     from wayside.stills.estimate import Estimate
+    from wayside.stills.ingest import Ingest
 
 MODES = ("only_missing", "all")
 
@@ -99,33 +100,20 @@ class PlanRangeOperator(BaseOperator):
         return save_tasks(work, run, shards, _label)
 
 
-class ReprocessOperator(BaseOperator):
+class ReprocessOperator(ShardsOperator):
     """Analyse and publish some days.
 
     Args:
         task: number and label of the task. (templated)
     """
 
-    template_fields: Sequence[str] = ("task",)
+    totals = ("slots", "images", "changed", "seconds", "inference_seconds")
 
-    def __init__(self, *, task: Task, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Return the number of the task and what it did."""
+    def run_shard(self, work: Ingest, shard: ShardFields) -> Output:
+        """Do one shard."""
         from wayside.stills import reprocess
 
-        work, number = ingest_stages(), self.task["task"]
-        totals: dict[str, float] = dict.fromkeys(("slots", "images", "changed", "seconds", "inference_seconds"), 0)
-        shards = load_tasks(work, run_name(context))[number]
-        for done in each_shard(shards, lambda shard: reprocess.run_shard(work, shard), self._failed):
-            totals = {name: value + done[name] for name, value in totals.items()}
-        self.log.info("%s: %s", self.task["label"], totals)
-        return {"task": number, **totals}
-
-    def _failed(self, shard: ShardFields, error: WaysideError) -> None:
-        self.log.error("%s: %s", _label(shard), error)
+        return reprocess.run_shard(work, shard)
 
 
 class EndRangeOperator(BaseOperator):
