@@ -14,6 +14,7 @@ from tests.peers.jamcams import BROKEN, CUT, GONE, REASONS, SHUT, START, JamCams
 from tests.stills.conftest import CITY, GOOD, at, by_camera, fetched, run
 from tests.stills.published import tables, visible
 from tests.stubs import StubDetector, StubFaults, found, pipeline
+from tests.tables import detection_rows
 
 from wayside.core.errors import AuditError, ConfigError, ModelError, SourceError, StoreError
 from wayside.core.settings import Settings
@@ -21,6 +22,7 @@ from wayside.core.slots import Slot
 from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, SLOT_RUNS
 from wayside.stills.ingest import Ingest
 from wayside.store import PictureMeta, picture_key
+from wayside.warehouse.parquet import to_arrow
 from wayside.warehouse.scope import Scope
 
 
@@ -234,6 +236,68 @@ def test_a_frame_without_its_picture_is_counted_as_expired(settings: Settings, c
     counts = by_camera(work.warehouse.read(COUNTS, Scope(CITY, START, "StubV1")))
     assert (counts[city.name(5)]["missing"], counts[city.name(5)]["reason"]) == (True, "expired")
     assert row["analysed"] == GOOD - 1
+
+
+# A back-fill that works on the same slot
+
+
+def late_picture(work: Ingest, camera: str, slot: Slot) -> None:
+    """Do as a back-fill does with a picture of a slot that is counted: store it, publish counts, then the frame."""
+    meta = PictureMeta(fetched_at=slot.end + timedelta(hours=1), http_status=200, width=64, height=48)
+    key, where = picture_key(CITY, slot, camera), Scope(CITY, slot)
+    before = work.store.read(key)
+    if before is None:
+        work.store.create(key, b"late", meta)
+    else:
+        work.store.replace(key, b"better", meta, before.sha256)
+    stored = work.store.read(key)
+    assert stored is not None
+    scope = Scope(CITY, slot, "StubV1")
+    rows = work.warehouse.read(COUNTS, scope).to_pylist()
+    news = {"faulty": False, "missing": False, "reason": None, "bus": 0, "car": 1, "person": 0, "van": 0}
+    rows = [row | news if row["camera"] == camera else row for row in rows]
+    found = [row for row in work.warehouse.read(DETECTIONS, scope).to_pylist() if row["camera"] != camera]
+    found += detection_rows(scope, camera, ["car"])
+    work.warehouse.publish(DETECTIONS, scope, to_arrow(DETECTIONS, found))
+    work.warehouse.publish(COUNTS, scope, to_arrow(COUNTS, rows))
+    frames = work.warehouse.read(FRAMES, where).to_pylist()
+    told = {"status": "ok", "reason": None, "sha256": stored.sha256, "fetched_at": meta.fetched_at}
+    frames = [row | told if row["camera"] == camera else row for row in frames]
+    work.warehouse.publish(FRAMES, where, to_arrow(FRAMES, frames))
+
+
+@pytest.mark.parametrize("number", [GONE, 5], ids=["came", "replaced"])
+def test_what_a_back_fill_counts_while_a_slot_is_analysed_again_stays(settings: Settings, city: JamCams, number: int):
+    run(settings, city, 2)
+    camera = city.name(number)
+    work = at(settings, city, START.next)
+    shards = fetched(work, START.next)
+    for shard in shards:
+        work.analyse(shard, pipeline(settings))
+    late_picture(work, camera, START)
+    before = {name: rows for name, rows in tables(settings.state).items() if not name.startswith("slot_runs")}
+    summary = work.publish_counts(shards, "StubV1")
+    assert {name: rows for name, rows in tables(settings.state).items() if name in before} == before
+    assert summary["analysed"] == GOOD + (number == GONE)
+    assert by_camera(work.warehouse.read(COUNTS, Scope(CITY, START, "StubV1")))[camera]["car"] == 1
+
+
+def test_frames_of_a_picture_that_a_back_fill_replaced_meanwhile_stay(settings: Settings, city: JamCams):
+    run(settings, city, 2)
+    work = at(settings, city, START)
+
+    async def again() -> None:
+        shards = await work.plan(CITY, START)
+        for shard in shards:
+            await work.fetch(shard)
+        late_picture(work, city.name(5), START)
+        await work.publish_frames(shards)
+
+    asyncio.run(again())
+    stored = work.store.read(picture_key(CITY, START, city.name(5)))
+    assert stored is not None
+    row = by_camera(work.warehouse.read(FRAMES, Scope(CITY, START)))[city.name(5)]
+    assert (row["sha256"], stored.data) == (stored.sha256, b"better")
 
 
 # What is wrong inside

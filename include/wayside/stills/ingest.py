@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -125,8 +126,9 @@ class Ingest:
         """Publish the frames of a slot, once all its shards are fetched; return the number of rows.
 
         A row that says less than is known is replaced: by the picture that another run stored meanwhile, or by the
-        published row of a picture that has expired since, or of a slot that is over. Published rows of cameras that
-        the plan does not have, since they left the source's list or the plan has a limit, stay.
+        published row of a picture that has expired since, of one that took its place, or of a slot that is over.
+        Published rows of cameras that the plan does not have, since they left the source's list or the plan has a
+        limit, stay.
         """
         first = shards[0]
         scope = Scope(first.source, first.when)
@@ -214,13 +216,16 @@ class Ingest:
     def _analyse_slot(self, shard: Shard, slot: Slot, pipeline: StillPipeline, progress: Progress | None) -> None:
         scope = Scope(shard.source, slot, pipeline.name)
         frames = self.warehouse.read(FRAMES, Scope(shard.source, slot)).sort_by("camera").to_pylist()
+        mine = chunk(frames, shard.part, shard.parts)
+        seen = self._near(shard, slot, [frame["camera"] for frame in mine])  # before any picture is read
         counts: list[Row] = []
         detections: list[Row] = []
-        for camera, analysis in self._analyses(chunk(frames, shard.part, shard.parts), slot, pipeline):
+        for camera, analysis in self._analyses(mine, slot, pipeline):
             counts.append(count_row(shard.source, camera, slot, pipeline, analysis))
             detections += detection_rows(shard.source, camera, slot, pipeline, analysis)
             if progress:
                 progress(1)
+        self.warehouse.stage(FRAMES, scope, _seen_name(shard, pipeline.name), shard.part, seen.to_pylist())
         self.warehouse.stage(COUNTS, scope, _run_name(shard), shard.part, counts)
         self.warehouse.stage(DETECTIONS, scope, _run_name(shard), shard.part, detections)
         outcomes = Counter("faulty" if row["faulty"] else "missing" if row["missing"] else "counted" for row in counts)
@@ -236,6 +241,12 @@ class Ingest:
 
         for frame, result in zip(frames, stream(frames, work, workers=self.settings.workers), strict=True):
             yield frame["camera"], _analysis_or_reason(result)
+
+    def _near(self, shard: Shard, slot: Slot, cameras: Sequence[str]) -> pa.Table:
+        """Return the frames of some cameras at the three slots that an analysis looks at."""
+        near = [self.warehouse.read(FRAMES, Scope(shard.source, when)) for when in (slot.previous, slot, slot.next)]
+        frames = pa.concat_tables(near)
+        return frames.filter(pc.is_in(frames["camera"], pa.array(cameras, pa.string())))
 
     def _bytes(self, frame: Row, slot: Slot) -> bytes | None:
         stored = self.store.read(picture_key(frame["source"], slot, frame["camera"]))
@@ -264,28 +275,37 @@ class Ingest:
             slots = [analysed] if self._has_frames(first, analysed) else []
         with publishing(self.warehouse, first.source):
             published = {slot: self._publish_slot(first, Scope(first.source, slot, pipeline)) for slot in slots}
-        nothing = COUNTS.schema.empty_table(), DETECTIONS.schema.empty_table()
-        return self._publish_run(first, pipeline, *published.get(analysed, nothing))
+            nothing = COUNTS.schema.empty_table(), DETECTIONS.schema.empty_table()
+            return self._publish_run(first, pipeline, *published.get(analysed, nothing))
 
     def _publish_slot(self, shard: Shard, scope: Scope) -> tuple[pa.Table, pa.Table]:
-        """Publish and return counts and detections; those of a picture that has expired since stay as they are."""
+        """Publish and return counts and detections; those stay as they are that were made from more, or from newer."""
         counts = self.warehouse.staged(COUNTS, scope, _run_name(shard), shard.parts)
         detections = self.warehouse.staged(DETECTIONS, scope, _run_name(shard), shard.parts)
-        if expired := self._counted_before(scope, counts):
-            counts = self._keep(COUNTS, scope, counts, expired)
-            detections = self._keep(DETECTIONS, scope, detections, expired)
-        frames = self.warehouse.read(FRAMES, Scope(shard.source, scope.slot)).num_rows
-        if counts.num_rows != frames:
-            raise AuditError(f"counts of {scope} are not published: {counts.num_rows} rows for {frames} frames")
+        frames = self.warehouse.read(FRAMES, scope)["camera"].to_pylist()
+        if better := self._counted_better(shard, scope, counts, frames):
+            counts = self._keep(COUNTS, scope, counts, better)
+            detections = self._keep(DETECTIONS, scope, detections, better)
+        if counts.num_rows != len(frames):
+            raise AuditError(f"counts of {scope} are not published: {counts.num_rows} rows for {len(frames)} frames")
         audit_together(scope, counts, detections)
         self.warehouse.publish(DETECTIONS, scope, detections)
         self.warehouse.publish(COUNTS, scope, counts)
         return counts, detections
 
-    def _counted_before(self, scope: Scope, counts: pa.Table) -> set[str]:
-        """Return the cameras whose picture has expired and whose counts are published."""
+    def _counted_better(self, shard: Shard, scope: Scope, counts: pa.Table, cameras: Sequence[str]) -> set[str]:
+        """Return the cameras whose published counts are better than those of this run.
+
+        That is where the picture has expired, or where one of the three pictures came or was replaced while this run
+        was at work: whoever did so has published its counts before its frame.
+        """
+        published = set(self.warehouse.read(COUNTS, scope)["camera"].to_pylist())
+        if not published or scope.slot is None:
+            return set()
         expired = set(counts.filter(pc.equal(counts["reason"], EXPIRED))["camera"].to_pylist())
-        return expired & set(self.warehouse.read(COUNTS, scope)["camera"].to_pylist())
+        seen = self.warehouse.staged(FRAMES, scope, _seen_name(shard, str(scope.pipeline)), shard.parts)
+        changed = _pictures(seen) ^ _pictures(self._near(shard, scope.slot, cameras))
+        return published & (expired | {camera for camera, _, _ in changed})
 
     def _keep(self, table: Table, scope: Scope, rows: pa.Table, cameras: set[str]) -> pa.Table:
         """Put the published rows of `cameras` in the place of their new ones."""
@@ -335,9 +355,20 @@ def _run_name(shard: Shard) -> str:
     return f"{shard.slot}-{shard.plan}"
 
 
+def _seen_name(shard: Shard, pipeline: str) -> str:
+    return f"{_run_name(shard)}-{pipeline}"
+
+
+def _pictures(frames: pa.Table) -> set[tuple[Any, ...]]:
+    return {tuple(row.values()) for row in frames.select(["camera", "slot", "sha256"]).to_pylist()}
+
+
 def _says_less(row: Row, known: Row) -> bool:
-    """Tell whether a row without a picture says less than the one that is published."""
-    return row["status"] != "ok" and (known["status"] == "ok" or bool(row["reason"] == Reason.NO_HISTORY))
+    """Tell whether a row says less than the one that is published: of no picture, or of one that was replaced since."""
+    if row["status"] == "ok":
+        newer = known["status"] == "ok" and known["fetched_at"] > row["fetched_at"]
+        return bool(newer and known["sha256"] != row["sha256"])
+    return bool(known["status"] == "ok" or row["reason"] == Reason.NO_HISTORY)
 
 
 def _analysis_or_reason(result: Analysis | Failure[Row]) -> Analysis:
