@@ -117,7 +117,7 @@ def measured(folder: Path, name: str, paths: tuple[str, ...], client: TestClient
 
 
 def main() -> None:
-    """Fill, open, measure, print."""
+    """Read the options."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("folder", nargs="?", type=Path)
     options.add_argument("--cameras", type=int, default=1000)
@@ -128,7 +128,15 @@ def main() -> None:
     chosen = options.parse_args()
     logging.disable(logging.INFO)
 
-    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="wayside-bench-"))
+    if chosen.folder is None:
+        with tempfile.TemporaryDirectory(prefix="wayside-bench-") as folder:
+            run(chosen, Path(folder))
+    else:
+        run(chosen, chosen.folder)
+
+
+def run(chosen: argparse.Namespace, folder: Path) -> None:
+    """Fill the folder if it is empty, and measure."""
     warehouse = ParquetWarehouse(folder / "warehouse")
     if not warehouse.days(COUNTS, [SOURCE]):
         began, last = time.perf_counter(), utc_now().date() - timedelta(days=1)

@@ -37,7 +37,8 @@ export const pager = (page, pages, found, show) => {
     button.addEventListener("click", () => show(to));
     return button;
   };
-  const where = make("span", {}, `${found.toLocaleString("en")} cameras, page ${page + 1} of ${pages}`);
+  const cameras = `${found.toLocaleString("en")} ${found === 1 ? "camera" : "cameras"}`;
+  const where = make("span", {}, pages > 1 ? `${cameras}, page ${page + 1} of ${pages}` : cameras);
   return pages > 1 ? [step("‹ Previous", page - 1), where, step("Next ›", page + 1)] : [where];
 };
 
