@@ -155,6 +155,15 @@ def test_one_table_that_fails_stops_no_other(peer: Any):
     assert cars(peer) == [4, 4]
 
 
+def test_a_table_that_cannot_be_loaded_stops_no_other(peer: Any):
+    lake = publish(car=6)
+    peer.fail("accessDenied", 403, path="tables/frames", times=99)
+    with pytest.raises(ConfigError, match="frames"):
+        whole(DeliverOperator(task_id="deliver"))
+    assert cars(peer) == [6, 6]
+    assert (lake.outbox.pending(COUNTS), lake.outbox.pending(FRAMES)) == (0, 1)
+
+
 def test_an_error_of_the_triggerer_is_tried_again(peer: Any):
     publish()
     operator = DeliverOperator(task_id="deliver")

@@ -82,32 +82,42 @@ class DeliverOperator(BaseOperator):
         batches = [batch for table in self._tables() if (batch := lake.outbox.open(table, lake)) is not None]
         if not batches:
             return
-        target.prepare([batch.table for batch in batches])
-        jobs = [target.load(batch) for batch in batches]
-        self.log.info("loading %s", ", ".join(jobs))
-        names = {batch.table.name: batch.name for batch in batches}
-        self._wait(jobs, "merge", {"names": names})
+        jobs: dict[str, str] = {}
+        failed: list[WaysideError] = []
+        for batch in batches:
+            try:
+                target.prepare([batch.table])
+                jobs[batch.table.name] = target.load(batch)
+            except WaysideError as error:
+                failed.append(error)
+        if not jobs:
+            raise_first(failed)
+        self.log.info("loading %s", ", ".join(jobs.values()))
+        names = {batch.table.name: batch.name for batch in batches if batch.table.name in jobs}
+        self._wait(list(jobs.values()), "merge", {"names": names, "failed": list(map(_written, failed))})
 
     def _wait(self, jobs: Sequence[str], then: str, kwargs: dict[str, Any]) -> None:
         """Wait in the triggerer, where the time limit of the task does not count by itself; a wait holds the pool."""
         self.defer(trigger=JobsTrigger(jobs), method_name=then, kwargs=kwargs, timeout=self.execution_timeout)
 
-    def merge(self, context: Context, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    def merge(
+        self, context: Context, event: Mapping[str, Any], names: Mapping[str, str], failed: Sequence[Sequence[Any]] = ()
+    ) -> None:
         """Submit the MERGEs of the tables whose loads are done, and wait for them elsewhere."""
         lake, target, batches = self._resumed(event, names)
         jobs: dict[str, str] = {}
-        failed: list[WaysideError] = []
+        errors = [_read(one) for one in failed]
         for batch in batches:
             try:
                 target.result(batch, target.load(batch), lake.outbox)
                 jobs[batch.table.name] = target.merge(batch)
             except WaysideError as error:
-                failed.append(error)
+                errors.append(error)
         if not jobs:
-            raise_first(failed)
+            raise_first(errors)
             return
         self.log.info("merging %s", ", ".join(jobs.values()))
-        going_on = {"names": {table: names[table] for table in jobs}, "failed": list(map(_written, failed))}
+        going_on = {"names": {table: names[table] for table in jobs}, "failed": list(map(_written, errors))}
         self._wait(list(jobs.values()), "finish", going_on)
 
     def finish(
