@@ -1,7 +1,12 @@
 -- What is to become of each picture of a source between two slots. `pictures` is what lies in the store. A picture may
--- go once some pipeline looked at it and the slots on both sides, where its camera has frames, are done with it as well.
+-- go once some pipeline looked at it and the slots on both sides, where its camera has frames, are done with it as well;
+-- so is a slot whose own picture was gone before anybody looked at it.
 WITH looked AS (
-  SELECT camera, slot, MAX(CASE WHEN missing THEN 0 ELSE 1 END) AS seen
+  SELECT
+    camera,
+    slot,
+    MAX(CASE WHEN missing THEN 0 ELSE 1 END) AS seen,
+    MAX(CASE WHEN reason = 'expired' THEN 1 ELSE 0 END) AS gone
   FROM counts
   WHERE
     source = @source
@@ -14,7 +19,7 @@ known AS (
     f.slot,
     f.status,
     COALESCE(l.seen, 0) AS seen,
-    CASE WHEN COALESCE(l.seen, 0) = 1 OR (l.seen = 0 AND f.status <> 'ok') THEN 0 ELSE 1 END AS waits
+    CASE WHEN l.seen = 1 OR l.gone = 1 OR (l.seen = 0 AND f.status <> 'ok') THEN 0 ELSE 1 END AS waits
   FROM frames AS f
   LEFT JOIN looked AS l USING (camera, slot)
   WHERE

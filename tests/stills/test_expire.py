@@ -184,6 +184,16 @@ def test_neighbours_across_midnight_count(place: Place):
     assert [decision.kept for decision in place.plan()] == [{"neighbour_waits": 1}, {"not_analysed": 1}]
 
 
+def test_a_neighbour_whose_picture_went_unseen_waits_for_nothing(place: Place):
+    place.fill(old_day(DONE, Cell(False, "ok", "missing"), DONE))
+    assert place.plan()[0].kept == {"neighbour_waits": 2}
+    where = Scope("City", ago(5, 1), "StubV1")
+    rows = count_rows(where, ["a"], missing=True, reason="expired", **NULLS)
+    place.lake.publish(COUNTS, where, to_arrow(COUNTS, rows))
+    (decision,) = place.plan()
+    assert (decision.pictures, decision.kept) == (2, {})
+
+
 def test_another_pipeline_is_enough_and_another_camera_is_not(place: Place):
     slot = ago(5)
     place.fill({("City", slot, "a"): Cell(True, "ok", "missing"), ("City", slot, "b"): Cell(True, "ok")})
