@@ -15,7 +15,8 @@ from tests.stubs import StubStatics, pipeline
 
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.core.tables import COUNTS, DETECTIONS, FRAMES, SLOT_RUNS
+from wayside.core.tables import CAMERA_DAYS, COUNTS, DETECTIONS, FRAMES, SLOT_RUNS
+from wayside.stills.days import roll_up
 from wayside.stills.ingest import Ingest
 from wayside.stills.still import StillPipeline
 from wayside.warehouse.scope import Scope
@@ -156,6 +157,20 @@ def test_a_late_run_that_was_killed_is_late_again(settings: Settings, city: JamC
     assert work.due(shards[0], "StubV1") == slots
     work.publish_counts(shards, "StubV1", slots)
     assert work.due(shards[0], "StubV1") == []
+
+
+def test_a_day_that_was_rolled_up_is_rolled_up_again_by_a_late_run(settings: Settings, city: JamCams):
+    def states() -> dict[str, tuple[int, int]]:
+        scope = Scope(CITY, pipeline="StubV1", day=START.start.date())
+        rows = by_camera(Ingest(settings).warehouse.read(CAMERA_DAYS, scope))
+        return {camera: (row["counted"], row["waiting"]) for camera, row in rows.items()}
+
+    run_all(settings, city, FORWARD[:2])
+    assert states() == {}, "the day is not over: whoever rolls it up has not come yet"
+    roll_up(Ingest(settings).warehouse, CITY, START.start.date())
+    assert states()[city.name(5)] == (1, 1)
+    run_all(settings, city, FORWARD[2:3])
+    assert states()[city.name(5)] == (2, 0)
 
 
 # Side by side

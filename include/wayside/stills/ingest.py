@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -22,12 +22,13 @@ from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import AuditError, ConfigError, ModelError, SourceError, StoreError
 from wayside.core.settings import Settings
 from wayside.core.slots import Slot
-from wayside.core.tables import COUNTS, DETECTIONS, FRAMES, SLOT_RUNS, Table
+from wayside.core.tables import CAMERA_DAYS, COUNTS, DETECTIONS, FRAMES, SLOT_RUNS, Table
 from wayside.sources.fetch import fetch_slot
 from wayside.sources.reasons import Reason
 from wayside.sources.registry import find_source, open_source
 from wayside.sources.source import Camera, Source
 from wayside.stills import cameras as lists
+from wayside.stills.days import due_slots, roll_up
 from wayside.stills.pipelines import PipelinesFile, load_pipelines
 from wayside.stills.plan import Shard, chunk, divide
 from wayside.stills.rows import EXPIRED, count_row, detection_rows, slot_run_row
@@ -276,7 +277,18 @@ class Ingest:
         with publishing(self.warehouse, first.source):
             published = {slot: self._publish_slot(first, Scope(first.source, slot, pipeline)) for slot in slots}
             nothing = COUNTS.schema.empty_table(), DETECTIONS.schema.empty_table()
-            return self._publish_run(first, pipeline, *published.get(analysed, nothing))
+            row = self._publish_run(first, pipeline, *published.get(analysed, nothing))
+        self._roll_up(first.source, {slot.start.date() for slot in (first.when, *slots)})
+        return row
+
+    def _roll_up(self, source: str, days: Iterable[date]) -> None:
+        """Roll up the days that were rolled up before this run: it comes late, and nobody else may do so any more."""
+        newest = Slot.floor(self.clock()).previous
+        rolled = {
+            scope.day for scope in self.warehouse.scopes(CAMERA_DAYS, [source], [f"{day:%Y%m%d}" for day in days])
+        }
+        for day in sorted(day for day in rolled if day is not None):
+            roll_up(self.warehouse, source, day, due_slots(day, newest))
 
     def _publish_slot(self, shard: Shard, scope: Scope) -> tuple[pa.Table, pa.Table]:
         """Publish and return counts and detections; those stay as they are that were made from more, or from newer."""
