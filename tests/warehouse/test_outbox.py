@@ -238,6 +238,24 @@ def test_a_table_that_fails_stops_no_other_and_keeps_its_batch(lake: ParquetWare
     assert deliver(lake.outbox, lake, Remote()) == {"frames": 2}
 
 
+def test_rows_that_were_refused_go_once_they_are_put_right(lake: ParquetWarehouse):
+    publish(lake, car=-1)
+    publish(lake, 1)
+
+    class Strict(Remote):
+        def deliver(self, batch: Batch) -> None:
+            if min(batch.rows()["car"].to_pylist()) < 0:
+                raise AuditError("a count is below 0")
+            super().deliver(batch)
+
+    remote = Strict()
+    with pytest.raises(AuditError):
+        deliver(lake.outbox, lake, remote)
+    assert (lake.outbox.pending(COUNTS), list(lake.outbox.root.glob("counts/batch-*"))) == (2, [])
+    publish(lake, car=3)
+    assert deliver(lake.outbox, lake, remote) == {"counts": 4}
+
+
 def test_everything_can_be_sent_again(lake: ParquetWarehouse):
     for step in range(3):
         publish(lake, step)

@@ -20,7 +20,7 @@ from google.api_core.retry import Retry
 from google.cloud import bigquery
 
 from wayside.core.clock import utc_now
-from wayside.core.errors import ConfigError, TransientError, WaysideError
+from wayside.core.errors import AuditError, ConfigError, TransientError, WaysideError
 from wayside.core.tables import Table
 from wayside.warehouse import bigquery_schema as schema
 from wayside.warehouse.bigquery_errors import NotThereError, asking, failed_job
@@ -202,7 +202,9 @@ class BigQueryTarget:
             waited, pause = waited + pause, min(2 * pause, _LAST_LOOK)
 
     def result(self, batch: Batch, job_id: str, outbox: Outbox) -> None:
-        """Return if a job of the batch that has ended went well; else give the batch a new attempt, and raise.
+        """Return if a job of the batch that has ended went well; else see that the next try is another, and raise.
+
+        The batch gets a new attempt, or is given up where its rows are refused: the next one has them as they are then.
 
         Raises:
             TransientError: what failed may pass: a limit, an error of the service, a table that went away.
@@ -215,11 +217,15 @@ class BigQueryTarget:
         if not job.error_result:
             return
         self._prepared.discard(batch.table.name)  # it may have been taken away
-        outbox.refuse(batch)
         rows = isinstance(job, bigquery.LoadJob)
         step = "the load of" if rows else "the MERGE into"
         what = f"{step} {batch.table.name}, job {job_id}, {self.console_url(job_id)},"
-        raise failed_job(_telling(job), what, rows=rows)
+        error = failed_job(_telling(job), what, rows=rows)
+        if isinstance(error, AuditError):
+            outbox.give_up(batch)
+        else:
+            outbox.refuse(batch)
+        raise error
 
     def clean(self, batch: Batch) -> None:
         """Take the staging table of a batch away. What cannot be taken away now expires by itself."""

@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wayside.core.errors import TransientError, WaysideError
+from wayside.core.errors import AuditError, TransientError, WaysideError
 from wayside.core.tables import TABLES, Table
 from wayside.store.files import refused, replace_file
 from wayside.warehouse.scope import Scope
@@ -163,6 +163,17 @@ class Outbox:
             self._write_open(batch.table, {**self._document(batch.table), "attempt": batch.attempt + 1})
             return Batch(batch.table, batch.name, batch.entries, batch.path, batch.attempt + 1)
 
+    def give_up(self, batch: Batch) -> None:
+        """Take a batch whose rows a target refuses out of the outbox; its scopes wait on.
+
+        The next batch has their rows as they are by then: so those that were put right and published anew go.
+        """
+        with self._locked(batch.table):
+            found = self._read_open(batch.table)
+            if found is not None and found.name == batch.name:
+                self._open(batch.table).unlink()
+                batch.path.unlink(missing_ok=True)
+
     def close(self, batch: Batch) -> None:
         """Take a batch that is at its target out of the outbox. Doing so twice does no harm."""
         with self._locked(batch.table):
@@ -283,6 +294,8 @@ def deliver(outbox: Outbox, published: Published, target: Target, tables: Iterab
             target.deliver(batch)
             outbox.close(batch)
         except WaysideError as error:
+            if isinstance(error, AuditError):
+                outbox.give_up(batch)
             failed.append(error)
             continue
         done[table.name] = rows
