@@ -168,3 +168,13 @@ def test_a_scope_names_its_folder():
 def test_a_scope_has_valid_names(source: str, pipeline: str | None):
     with pytest.raises(ConfigError):
         Scope(source, SLOT, pipeline)
+
+
+def test_only_the_cameras_that_were_put_in_are_compared():
+    counts = to_arrow(COUNTS, count_rows(SCOPE, ["a"], car=1) + count_rows(SCOPE, ["b"], car=2))
+    detections = to_arrow(DETECTIONS, detection_rows(SCOPE, "a", ["car"]))
+    audit_together(SCOPE, counts, detections, ["a"])
+    with pytest.raises(AuditError, match="differ from the detections"):
+        audit_together(SCOPE, counts, detections, ["a", "b"])
+    with pytest.raises(AuditError, match="differ from the detections"):
+        audit_together(SCOPE, counts, detections)

@@ -131,6 +131,7 @@ class _Known:
         self._source = source
         self._news = news
         self._published: dict[Slot, dict[str, Row]] = {}
+        self._hashes: dict[Key, str] = {}
 
     def frame(self, camera: str, slot: Slot) -> Row | None:
         """Return the row of a still as it will be published."""
@@ -156,8 +157,19 @@ class _Known:
         published = self._frames(slot).get(camera)
         if published is not None and (published["sha256"] or ABSENT) == sha256:
             return False
-        stored = self._store.read(picture_key(self._source, slot, camera))
-        return (stored.sha256 if stored else ABSENT) != sha256
+        return self._stored(camera, slot, sha256) != sha256
+
+    def _stored(self, camera: str, slot: Slot, expected: str) -> str:
+        """Return the hash of what lies in the store, looked up once: whoever replaces it now publishes after us."""
+        key = camera, slot
+        if key not in self._hashes:
+            name = picture_key(self._source, slot, camera)
+            if expected == ABSENT and not self._store.exists(name):  # asks for less than reading it
+                self._hashes[key] = ABSENT
+            else:
+                stored = self._store.read(name)
+                self._hashes[key] = stored.sha256 if stored else ABSENT
+        return self._hashes[key]
 
     def _frames(self, slot: Slot) -> dict[str, Row]:
         if slot not in self._published:
@@ -189,7 +201,7 @@ def _splice_slot(
         return 0
     counts = pa.concat_tables([_without(counts, fresh), new_counts])
     detections = pa.concat_tables([_without(detections, fresh), new_detections])
-    audit_together(scope, counts, detections)
+    audit_together(scope, counts, detections, list(fresh))
     warehouse.publish(DETECTIONS, scope, detections)
     warehouse.publish(COUNTS, scope, counts)
     return changed
