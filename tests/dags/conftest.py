@@ -1,11 +1,17 @@
 """The DAGs as Airflow reads them, and a metadata database for those tests that run one."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
+from tests.plugins.conftest import PIPELINE, SLOT, SOURCE
+
+from wayside.core.settings import Settings
+from wayside.stills.ingest import Ingest
+from wayside.stills.still import StillPipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
@@ -34,6 +40,15 @@ def without_retries(name: str) -> DAG:
         else:
             task.retries = 0
     return dag
+
+
+def ingest_three_slots() -> Ingest:
+    """Fetch three slots of the small product, and analyse the first two, by the stages alone: quicker than Airflow."""
+    work = Ingest(Settings())
+    pipeline = StillPipeline.load(PIPELINE, work.pipelines, work.settings)
+    for step in range(3):
+        asyncio.run(work.run_slot(SOURCE, SLOT.shift(step), pipeline))
+    return work
 
 
 def states(done: DagRun) -> dict[str, str]:

@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import states, without_retries
+from tests.dags.conftest import ingest_three_slots, states, without_retries
 from tests.peers.pictures import jpeg
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 
@@ -28,15 +28,13 @@ DAY = SLOT.start.date()
 
 @pytest.fixture(scope="module")
 def dags() -> dict[str, DAG]:
-    return {name: without_retries(name) for name in ("ingest_cameras", "backfill_late_images")}
+    return {name: without_retries(name) for name in ("backfill_late_images",)}
 
 
 @pytest.fixture
-def live(dags: dict[str, DAG], home: Path) -> Path:
+def live(home: Path) -> Path:
     """Three slots that were run when they were due, of which one camera lacks the picture of the second."""
-    for step in range(3):
-        done = dags["ingest_cameras"].test(run_conf={"slot": SLOT.shift(step).start.isoformat(), "shard_cameras": 5})
-        assert done.state == "success"
+    ingest_three_slots()
     return home
 
 

@@ -10,10 +10,9 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import states, without_retries
+from tests.dags.conftest import ingest_three_slots, states, without_retries
 from tests.plugins.conftest import CAMERAS, SLOT, SOURCE, home
 
-from wayside.core.settings import Settings
 from wayside.core.tables import COUNTS, RUNS
 from wayside.stills import reprocess
 from wayside.stills.ingest import Ingest
@@ -27,18 +26,16 @@ OTHER = "FaultyImageFilterV0_OtherStaticV0"
 
 @pytest.fixture(scope="module")
 def dags() -> dict[str, DAG]:
-    return {name: without_retries(name) for name in ("ingest_cameras", "reprocess_range")}
+    return {name: without_retries(name) for name in ("reprocess_range",)}
 
 
 @pytest.fixture
-def work(dags: dict[str, DAG], home: Any) -> Ingest:
+def work(home: Any) -> Ingest:
     """Three slots of pictures, of which two are analysed, and a second pipeline that has analysed none."""
     path = home / "include" / "config" / "pipelines.yaml"
     text = path.read_text().replace("pipelines:\n", f"pipelines:\n  {OTHER}:\n    description: for a test\n", 1)
     path.write_text(text.replace("stages:\n", "stages:\n  OtherStaticV0:\n    kind: static_v0\n", 1))
-    for step in range(3):
-        assert dags["ingest_cameras"].test(run_conf={"slot": SLOT.shift(step).start.isoformat()}).state == "success"
-    return Ingest(Settings())
+    return ingest_three_slots()
 
 
 def run(dags: dict[str, DAG], **conf: Any) -> DagRun:

@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import ParamValidationError
 from jinja2 import Template
-from tests.dags.conftest import states, without_retries
+from tests.dags.conftest import ingest_three_slots, states, without_retries
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 from tests.tables import count_rows
 
@@ -31,7 +31,7 @@ DAY = SLOT.start.date()
 
 @pytest.fixture(scope="module")
 def dags() -> dict[str, DAG]:
-    names = ("ingest_cameras", "expire_images", "update_sources", "build_timeseries")
+    names = ("expire_images", "update_sources", "build_timeseries")
     return {name: without_retries(name) for name in names}
 
 
@@ -40,11 +40,9 @@ def run(dags: dict[str, DAG], name: str, **conf: Any) -> DagRun:
 
 
 @pytest.fixture
-def analysed(dags: dict[str, DAG]) -> Ingest:
+def analysed(home: Path) -> Ingest:
     """Three slots of pictures; the first two are analysed, and the last waits."""
-    for step in range(3):
-        assert run(dags, "ingest_cameras", slot=SLOT.shift(step).start.isoformat()).state == "success"
-    return Ingest(Settings())
+    return ingest_three_slots()
 
 
 def pictures(work: Ingest) -> list[str]:
