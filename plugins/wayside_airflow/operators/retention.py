@@ -38,6 +38,12 @@ class PlanExpiryOperator(BaseOperator):
 
         work, run, now = ingest_stages(), run_name(context), utc_now()
         specs = load_sources(work.settings)
+        for forgotten in sorted(set(work.store.folders("")) - set(specs)):
+            self.log.warning(
+                "pictures of %s are kept for good: sources.yaml does not name it any more; put it back with `keep_days` "
+                "and `enabled: false`, and they expire",
+                forgotten,
+            )
         named = chosen_sources(work.settings, self.sources) if self.sources else list(specs)
         found = []
         for name in named:
