@@ -156,3 +156,42 @@ class ShardsOperator(BaseOperator):
         self.log.info("%s: %s", self.task["label"], added)
         raise_first(errors)
         return {"task": number, **added}
+
+
+class EndRunOperator(BaseOperator):
+    """Close the rows of a run in `runs`, one for each of its sources, once all of its tasks have ended.
+
+    Args:
+        outputs: what the tasks that did the shards returned; the ones that failed are absent. (templated)
+    """
+
+    template_fields: Sequence[str] = ("outputs",)
+    #: Columns of `runs` that are added up over the sources.
+    totals: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, *, outputs: Sequence[Output], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.outputs = outputs
+
+    @abstractmethod
+    def end(self, work: Ingest, source: str, run: str, error: str | None) -> Mapping[str, Any]:
+        """Close the row of one source, failed if there is an `error`; return the row."""
+
+    def summarise(self, work: Ingest, shards: Sequence[ShardFields]) -> None:
+        """Do what is left to be done about all shards of the run, before its rows are closed."""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return what came of the run, all sources added."""
+        work, run = ingest_stages(), run_name(context)
+        tasks = load_tasks(work, run)
+        # A slice is read in one request; iterating asks once more than there are outputs, and logs an error.
+        lacking = not_done(tasks, self.outputs[:])
+        shards = [shard for task in tasks for shard in task]
+        self.summarise(work, shards)
+        failed = {shard["source"] for number in lacking for shard in tasks[number]}
+        error = "some of its tasks failed: see their logs in Airflow, clear them, and it goes on"
+        sources = sorted({shard["source"] for shard in shards})
+        rows = [self.end(work, source, run, error if source in failed else None) for source in sources]
+        if lacking:
+            raise AuditError(f"{len(lacking)} of {len(tasks)} tasks failed: see their logs, clear them, and it goes on")
+        return {name: sum(row[name] for row in rows) for name in self.totals}

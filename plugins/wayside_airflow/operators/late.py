@@ -6,22 +6,21 @@ kept in the lake under the name of the run, and tasks hand on numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
-from wayside.core.errors import AuditError, ConfigError, SourceError
+from wayside.core.errors import ConfigError, SourceError
 from wayside_airflow.operators.common import (
+    EndRunOperator,
     Output,
     ShardFields,
     ShardsOperator,
     Task,
     chosen_sources,
     ingest_stages,
-    load_tasks,
-    not_done,
     save_tasks,
 )
 from wayside_airflow.ranges import days_of_run, run_name, who_started
@@ -93,44 +92,29 @@ class FetchLateOperator(ShardsOperator):
         return late.run_shard(work, shard)
 
 
-class SummariseLateOperator(BaseOperator):
-    """Bring the summaries of the days up to date, and close the row of the run in `runs`.
+class SummariseLateOperator(EndRunOperator):
+    """Bring the summaries of the days up to date, and close the rows of the run in `runs`.
 
     Args:
         outputs: what the tasks that look for pictures returned; the ones that failed are absent. (templated)
     """
 
-    template_fields: Sequence[str] = ("outputs",)
+    totals = ("fetched", "images", "changed")
 
-    def __init__(self, *, outputs: Sequence[Output], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.outputs = outputs
-
-    def execute(self, context: Context) -> dict[str, int]:
-        """Return what came of the run, all sources added."""
+    def summarise(self, work: Ingest, shards: Sequence[ShardFields]) -> None:
+        """Bring the summaries up to date."""
         from wayside.stills import late
 
-        work, run = ingest_stages(), run_name(context)
-        tasks = load_tasks(work, run)
-        lacking = not_done(tasks, self.outputs[:])
-        days = sorted({(shard["source"], shard["day"]) for task in tasks for shard in task})
-        for source, day in days:
+        for source, day in sorted({(shard["source"], shard["day"]) for shard in shards}):
             late.publish(work, source, date.fromisoformat(day))
-        failed = {shard["source"] for number in lacking for shard in tasks[number]}
-        rows = [
-            late.end(work, source, run, _error(source, failed)) for source in sorted({source for source, _ in days})
-        ]
-        if lacking:
-            raise AuditError(
-                f"{len(lacking)} of {len(tasks)} tasks failed: see their logs, clear them, and the run goes on"
-            )
-        return {name: sum(row[name] for row in rows) for name in ("fetched", "images", "changed")}
+
+    def end(self, work: Ingest, source: str, run: str, error: str | None) -> Mapping[str, Any]:
+        """Close the row of one source."""
+        from wayside.stills import late
+
+        return late.end(work, source, run, error)
 
 
 def _label(shard: ShardFields) -> str:
     part = f" {shard['part'] + 1}/{shard['parts']}" if shard["parts"] > 1 else ""
     return f"{shard['source']} {shard['day']}{part}"
-
-
-def _error(source: str, failed: set[str]) -> str | None:
-    return "some of its tasks failed: see their logs in Airflow" if source in failed else None

@@ -6,22 +6,21 @@ that are cleared or tried again go on where they stopped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
-from wayside.core.errors import AuditError, ConfigError
+from wayside.core.errors import ConfigError
 from wayside_airflow.operators.common import (
+    EndRunOperator,
     Output,
     ShardFields,
     ShardsOperator,
     Task,
     chosen_sources,
     ingest_stages,
-    load_tasks,
     names,
-    not_done,
     save_tasks,
 )
 from wayside_airflow.ranges import days_of_run, run_name, who_started
@@ -116,33 +115,20 @@ class ReprocessOperator(ShardsOperator):
         return reprocess.run_shard(work, shard)
 
 
-class EndRangeOperator(BaseOperator):
+class EndRangeOperator(EndRunOperator):
     """Close the rows of the run in `runs`.
 
     Args:
         outputs: what the tasks that analyse returned; the ones that failed are absent. (templated)
     """
 
-    template_fields: Sequence[str] = ("outputs",)
+    totals = ("images", "changed")
 
-    def __init__(self, *, outputs: Sequence[Output], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.outputs = outputs
-
-    def execute(self, context: Context) -> dict[str, int]:
-        """Return what came of the run, all sources added."""
+    def end(self, work: Ingest, source: str, run: str, error: str | None) -> Mapping[str, Any]:
+        """Close the row of one source."""
         from wayside.stills import reprocess
 
-        work, run = ingest_stages(), run_name(context)
-        tasks = load_tasks(work, run)
-        lacking = not_done(tasks, self.outputs[:])
-        failed = {shard["source"] for number in lacking for shard in tasks[number]}
-        error = "some of its tasks failed: see their logs in Airflow, clear them, and it goes on"
-        sources = sorted({shard["source"] for task in tasks for shard in task})
-        rows = [reprocess.end(work, source, run, error if source in failed else None) for source in sources]
-        if lacking:
-            raise AuditError(f"{len(lacking)} of {len(tasks)} tasks failed: see their logs, clear them, and it goes on")
-        return {name: sum(row[name] for row in rows) for name in ("images", "changed")}
+        return reprocess.end(work, source, run, error)
 
 
 def told(estimate: Estimate) -> str:

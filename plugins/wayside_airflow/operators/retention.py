@@ -6,7 +6,7 @@ lake under its name: the task that deletes carries out what the one before has t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,7 @@ class PlanExpiryOperator(BaseOperator):
 
         work, run, now = ingest_stages(), run_name(context), utc_now()
         specs = load_sources(work.settings)
-        for forgotten in sorted(set(work.store.folders("")) - set(specs)):
-            self.log.warning(
-                "pictures of %s are kept for good: sources.yaml does not name it any more; put it back with `keep_days` "
-                "and `enabled: false`, and they expire",
-                forgotten,
-            )
+        self._tell_forgotten(set(work.store.folders("")) - set(specs))
         named = chosen_sources(work.settings, self.sources) if self.sources else list(specs)
         found = []
         for name in named:
@@ -60,6 +55,14 @@ class PlanExpiryOperator(BaseOperator):
             self.log.info("%s: %d pictures, %.1f MB, older than %d days", name, pictures, size / 1e6, keep_days)
             found.append(name)
         return found
+
+    def _tell_forgotten(self, sources: Collection[str]) -> None:
+        for name in sorted(sources):
+            self.log.warning(
+                "pictures of %s are kept for good: sources.yaml does not name it any more; put it back with "
+                "`keep_days` and `enabled: false`, and they expire",
+                name,
+            )
 
 
 class ExpireOperator(BaseOperator):
