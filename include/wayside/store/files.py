@@ -57,7 +57,7 @@ def refused(error: OSError, path: Path) -> StoreError:
     """Say in our words what the disk refused."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StoreFullError(
-            f"no space left to write {path}: free some, say by deleting folders of old days by hand, "
-            "pictures/<source>/<YYYYMMDD> in the state folder"
+            f"no space left to write {path}: free some; set `keep_days` of the sources in sources.yaml, then run "
+            "`wayside expire --apply` and `wayside tidy`"
         )
     return StoreError(f"cannot write or read {path}: {error.strerror}")
