@@ -13,7 +13,7 @@ from google.cloud import bigquery
 from tests.peers.bigquery import Peer, serving
 from tests.web.factory import LAST, PIPELINE, TFL, fill
 
-from wayside.core.tables import CAMERA_DAYS, TABLES, TIMESERIES, Table
+from wayside.core.tables import CAMERA_CHANGES, CAMERA_DAYS, EXPIRIES, RUNS, TABLES, TIMESERIES, Table
 from wayside.warehouse import sql
 from wayside.warehouse.bigquery import BigQueryTarget
 from wayside.warehouse.outbox import deliver
@@ -32,6 +32,12 @@ VALUES: dict[str, Any] = {
     "first": FIRST.start,
     "last": LAST.start,
     "series": "car",
+    "every_camera": False,
+    "before": FIRST.start,
+    "after": LAST.start,
+    "first_day": DAY,
+    "start": FIRST.start,
+    "stop": LAST.end,
 }
 OWN: dict[str, dict[str, Any]] = {
     "web/cameras_at_slot": {"first": LAST.start},
@@ -78,6 +84,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     lake = ParquetWarehouse(filled.warehouse.root, outbox=True)
     publish_days(lake, cameras)
     publish_series(lake)
+    publish_upkeep(lake)
     for table in TABLES.values():
         lake.resend(table)
     with serving() as peer:
@@ -112,6 +119,27 @@ def publish_series(lake: ParquetWarehouse) -> None:
         for back in range(4)
     ]
     publish(lake, TIMESERIES, rows)
+
+
+def publish_upkeep(lake: ParquetWarehouse) -> None:
+    """A run at work, a day of pictures that was promised, and a camera that vanished."""
+    numbers = dict.fromkeys(("slots", "slots_done", "fetched", "images", "changed"), 1)
+    times = {"first": FIRST.start, "last": LAST.start, "started_at": LAST.start, "updated_at": LAST.end}
+    run = {
+        "source": TFL,
+        "run": "r-1",
+        "kind": "k",
+        "state": "running",
+        "mode": "all",
+        "who": "ada",
+        **numbers,
+        **times,
+    }
+    publish(lake, RUNS, [{**run, "seconds": 1.0, "inference_seconds": 0.5}])
+    told = {"prefix": f"{TFL}/x", "action": "would_delete", "pictures": 1, "bytes": 2, "kept": 0, "run": "r-1"}
+    publish(lake, EXPIRIES, [{"source": TFL, "day": DAY, **told, "decided_at": LAST.start}])
+    change = {"camera": "gone", "change": "vanished", "analysed": True, "seen_at": LAST.start}
+    publish(lake, CAMERA_CHANGES, [{"source": TFL, "day": DAY, **change}])
 
 
 def publish(lake: ParquetWarehouse, table: Table, rows: list[Row]) -> None:

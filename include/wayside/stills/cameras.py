@@ -19,6 +19,7 @@ from wayside.sources.http import HttpClient
 from wayside.sources.lists import wanted_ids
 from wayside.sources.registry import find_source, open_source
 from wayside.sources.source import Camera
+from wayside.warehouse import sql
 from wayside.warehouse.parquet import ParquetWarehouse, Row, open_lake, to_arrow
 from wayside.warehouse.scope import Scope
 
@@ -138,14 +139,13 @@ def _analysed(warehouse: ParquetWarehouse, source: str, now: datetime) -> set[st
     days = [f"{now.astimezone(UTC) - timedelta(days=back):%Y%m%d}" for back in range(ANALYSED_DAYS + 1)]
     since = now - timedelta(days=ANALYSED_DAYS)
     with warehouse.connect([source], days) as connection:
-        question = "SELECT DISTINCT camera FROM counts WHERE NOT missing AND slot >= $since"
-        return {row[0] for row in connection.execute(question, {"since": since}).fetchall()}
+        rows = sql.ask(connection, "stills/analysed_cameras", {"source": source, "since": since})
+    return {row["camera"] for row in rows}
 
 
 def _former(warehouse: ParquetWarehouse, source: str) -> set[str]:
     with warehouse.connect([source]) as connection:
-        rows = connection.execute("SELECT DISTINCT camera FROM camera_changes WHERE change = 'vanished'").fetchall()
-    return {row[0] for row in rows}
+        return {row["camera"] for row in sql.ask(connection, "stills/former_cameras", {"source": source})}
 
 
 def _published(warehouse: ParquetWarehouse, source: str) -> list[Camera]:

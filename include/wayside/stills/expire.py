@@ -44,9 +44,6 @@ REASONS: Final = {
 _TABLES: Final = ("frames", "counts", "runs")
 # A run at work says so every few seconds, but may wait for its turn; one that is silent for longer was killed.
 _SILENT: Final = timedelta(days=1)
-_RUNS: Final = (
-    "SELECT COUNT(*) FROM runs WHERE state = 'running' AND updated_at > $since AND first <= $after AND last >= $before"
-)
 
 
 @dataclass(frozen=True)
@@ -211,10 +208,10 @@ def _examine(store: Store, warehouse: ParquetWarehouse, source: str, day: date, 
     with warehouse.connect([source], days, tables=_TABLES) as connection:
         connection.register("pictures", _table(there))
         values = {"source": source, "first": first.start, "last": last.start}
-        verdicts = connection.sql(sql.for_duckdb("stills/expiry"), params=values).to_arrow_table().to_pylist()
-        gone = connection.sql(sql.for_duckdb("stills/expired"), params=values).to_arrow_table().to_pylist()[0]
+        verdicts = sql.ask(connection, "stills/expiry", values)
+        gone = sql.ask(connection, "stills/expired", values)[0]
         near = {"before": first.previous.start, "after": last.next.start, "since": now - _SILENT}
-        if connection.execute(_RUNS, near).fetchall() != [(0,)]:
+        if sql.ask(connection, "stills/runs_near", {"source": source, **near})[0]["runs"]:
             verdicts = [{**row, "verdict": AT_WORK if row["verdict"] == "go" else row["verdict"]} for row in verdicts]
     kept.update(row["verdict"] for row in verdicts if row["verdict"] != "go")
     go = {row["key"]: row["bytes"] for row in verdicts if row["verdict"] == "go"}
@@ -263,8 +260,7 @@ def _day(name: str) -> date | None:
 
 def _promised(warehouse: ParquetWarehouse, source: str) -> list[date]:
     with warehouse.connect([source], tables=[EXPIRIES.name]) as connection:
-        rows = connection.execute("SELECT day FROM expiries WHERE action = 'would_delete'").fetchall()
-    return [row[0] for row in rows]
+        return [row["day"] for row in sql.ask(connection, "stills/promised", {"source": source})]
 
 
 def _digest(go: Iterable[str]) -> str:

@@ -3,17 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final, cast
-
-import pyarrow as pa
+from typing import Any
 
 from wayside.core.slots import Slot
 from wayside.core.tables import COUNTS
+from wayside.warehouse import sql
 from wayside.warehouse.parquet import ParquetWarehouse, Row
-
-_WITHIN: Final = "slot BETWEEN $first AND $last AND ($cameras IS NULL OR list_contains($cameras, camera))"
-_FRAMES: Final = f"SELECT camera, slot, status, reason, sha256, bytes FROM frames WHERE {_WITHIN}"  # noqa: S608
-_COUNTS: Final = f"SELECT camera, slot, faulty FROM counts WHERE {_WITHIN}"  # noqa: S608
 
 
 def slots_over(now: datetime, day: date) -> list[Slot]:
@@ -33,7 +28,7 @@ def frames_between(
 ) -> dict[Slot, dict[str, Row]]:
     """Return status, reason, hash and size of the frames from `first` to `last`, by slot and camera."""
     found: defaultdict[Slot, dict[str, Row]] = defaultdict(dict)
-    for row in _ask(warehouse, _FRAMES, source, None, first, last, cameras):
+    for row in _ask(warehouse, "frames_between", source, None, first, last, cameras):
         found[Slot(row["slot"])][row["camera"]] = row
     return found
 
@@ -48,14 +43,14 @@ def counted_between(
 ) -> dict[Slot, dict[str, bool]]:
     """Return which stills from `first` to `last` have a row in `counts`, by slot and camera; True for a faulty one."""
     found: defaultdict[Slot, dict[str, bool]] = defaultdict(dict)
-    for row in _ask(warehouse, _COUNTS, source, [pipeline], first, last, cameras):
+    for row in _ask(warehouse, "counts_between", source, pipeline, first, last, cameras):
         found[Slot(row["slot"])][row["camera"]] = row["faulty"]
     return found
 
 
 def cameras_between(warehouse: ParquetWarehouse, source: str, first: Slot, last: Slot) -> set[str]:
     """Return the cameras that have a frame from `first` to `last`."""
-    rows = _ask(warehouse, f"SELECT DISTINCT camera FROM frames WHERE {_WITHIN}", source, None, first, last, None)  # noqa: S608
+    rows = _ask(warehouse, "cameras_between", source, None, first, last, None)
     return {row["camera"] for row in rows}
 
 
@@ -67,14 +62,22 @@ def pipelines_between(warehouse: ParquetWarehouse, source: str, first: Slot, las
 
 def _ask(
     warehouse: ParquetWarehouse,
-    statement: str,
+    question: str,
     source: str,
-    pipelines: Sequence[str] | None,
+    pipeline: str | None,
     first: Slot,
     last: Slot,
     cameras: Iterable[str] | None,
 ) -> list[dict[str, Any]]:
-    values = {"first": first.start, "last": last.start, "cameras": None if cameras is None else list(cameras)}
-    with warehouse.connect([source], days_between(first, last), pipelines) as database:
-        table = cast("pa.Table", database.sql(statement, params=values).to_arrow_table())
-    return cast("list[dict[str, Any]]", table.to_pylist())
+    name = f"stills/{question}"
+    given = {
+        "source": source,
+        "pipeline": pipeline,
+        "first": first.start,
+        "last": last.start,
+        "every_camera": cameras is None,
+        "cameras": list(cameras or [""]),  # an empty list has no type
+    }
+    values = {key: value for key, value in given.items() if key in sql.parameters(name)}
+    with warehouse.connect([source], days_between(first, last), [pipeline] if pipeline else None) as database:
+        return sql.ask(database, name, values)

@@ -7,7 +7,7 @@ or two at once, publish the same file.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from wayside.counting.export import as_page, csv_text, file_name
 from wayside.counting.regrid import Rows
 from wayside.counting.timeseries import CameraDays, daily
 from wayside.store.files import replace_file
+from wayside.warehouse import sql
 from wayside.warehouse.parquet import ParquetWarehouse, open_lake, to_arrow
 from wayside.warehouse.scope import Scope
 
@@ -33,15 +34,6 @@ _LOG = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
 _BLOCK = 14  # days read at once: 1,000 cameras then take some 200 MB
 _TOLD = 8  # warnings in a summary, which travels between tasks
-
-_QUERY = f"""
-SELECT camera,
-       datediff('day', $first::DATE, slot::DATE) AS day,
-       hour(slot) * 6 + minute(slot) // 10 AS step,
-       {", ".join(f"CASE WHEN faulty OR missing THEN NULL ELSE {name}::FLOAT END AS {name}" for name in COUNT_CLASSES)}
-FROM counts
-WHERE slot >= $start AND slot < $end
-"""  # noqa: S608 - names of columns
 
 
 @dataclass(frozen=True)
@@ -147,10 +139,9 @@ def _blocks(first: date, last: date) -> Iterator[tuple[date, int]]:
 def _read(lake: ParquetWarehouse, scope: Scope, first: date, days: int) -> Rows:
     """Read the counts of some days as columns."""
     names = [f"{first + step * _DAY:%Y%m%d}" for step in range(days)]
-    start = datetime.combine(first, datetime.min.time())
     pipelines = [scope.pipeline] if scope.pipeline else None
     with lake.connect([scope.source], names, pipelines) as database:
-        found = _columns(database, start, days)
+        found = _columns(database, scope, first, days)
     cameras = found["camera"].combine_chunks().dictionary_encode()
     named = np.array(cameras.dictionary.to_pylist(), dtype=object)
     order = np.argsort(named)
@@ -161,13 +152,15 @@ def _read(lake: ParquetWarehouse, scope: Scope, first: date, days: int) -> Rows:
         ranks[cameras.indices.to_numpy()] if len(order) else np.empty(0, np.int64),
         found["day"].to_numpy(),
         found["step"].to_numpy(),
-        {name: found[name].to_numpy() for name in COUNT_CLASSES},
+        {name: found[name].to_numpy().astype(np.float32) for name in COUNT_CLASSES},
     )
 
 
-def _columns(database: duckdb.DuckDBPyConnection, start: datetime, days: int) -> pa.Table:
-    values = {"first": start.date(), "start": start, "end": start + days * _DAY}
-    return database.sql(_QUERY, params=values).to_arrow_table()
+def _columns(database: duckdb.DuckDBPyConnection, scope: Scope, first: date, days: int) -> pa.Table:
+    start = datetime.combine(first, datetime.min.time(), UTC)
+    values = {"first_day": first, "start": start, "stop": start + days * _DAY}
+    asked = {"source": scope.source, "pipeline": scope.pipeline, **values}
+    return database.sql(sql.for_duckdb("stills/day_counts"), params=asked).to_arrow_table()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Final
 from wayside.core.errors import ConfigError
 from wayside.core.tables import RUNS, TABLES
 from wayside.store.files import TEMPORARY
+from wayside.warehouse import sql
 from wayside.warehouse.layout import LOCK, drop_lasting, locked
 from wayside.warehouse.parquet import ParquetWarehouse
 
@@ -121,12 +122,9 @@ def prune_logs(folder: Path, now: datetime, days: int) -> Removed:
 def _going_on(warehouse: ParquetWarehouse, now: datetime) -> set[str]:
     """Return how the documents of runs begin that are at work, or were not long ago and may be taken up again."""
     with warehouse.connect(tables=[RUNS.name]) as connection:
-        rows = connection.execute(
-            "SELECT run, source FROM runs WHERE state IN ('running', 'failed') AND updated_at > $since",
-            {"since": now - _RUN_DAYS * _DAY},
-        ).fetchall()
-    named = {f"{start}{run}.json" for run, _ in rows for start in _NAMED_BY_RUN}
-    return named | {f"run-{run}.{source}." for run, source in rows}
+        rows = sql.ask(connection, "stills/runs_not_over", {"since": now - _RUN_DAYS * _DAY})
+    named = {f"{start}{row['run']}.json" for row in rows for start in _NAMED_BY_RUN}
+    return named | {f"run-{row['run']}.{row['source']}." for row in rows}
 
 
 def _belongs(path: Path, going_on: Collection[str]) -> bool:

@@ -8,8 +8,9 @@ on its partitions has to be filtered inside.
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wayside.core.errors import ConfigError
 from wayside.core.settings import settings
@@ -77,6 +78,12 @@ def tables(name: str) -> frozenset[str]:
 def for_duckdb(name: str) -> str:
     """Return a statement as DuckDB takes it; parameters become `$name`."""
     return translated(load(name))
+
+
+def ask(connection: Any, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Ask a statement on a connection of DuckDB, and return its rows."""
+    rows: list[dict[str, Any]] = connection.sql(for_duckdb(name), params=dict(values)).to_arrow_table().to_pylist()
+    return rows
 
 
 def translated(text: str) -> str:
