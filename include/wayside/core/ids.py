@@ -4,7 +4,9 @@ The replaced system stripped odd characters from a model's name to get a table's
 share a table. Here a name is either valid as it stands or refused with the rule that it breaks.
 """
 
+import hashlib
 import re
+import unicodedata
 from typing import Final
 
 from wayside.core.errors import InvalidIdentifierError
@@ -12,6 +14,7 @@ from wayside.core.errors import InvalidIdentifierError
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _CAMERA: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 _PIPELINE: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(?:_[A-Z][A-Za-z0-9]{0,62}){0,7}")
+_FOLDER: Final = re.compile(r"[0-9a-f]{16}")
 _RUN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 # A folder's name is `pipeline=<id>`, and file systems end at 255 bytes.
 _PIPELINE_LENGTH: Final = 200
@@ -48,3 +51,16 @@ def pipeline_id(value: str) -> str:
 def run_id(value: str) -> str:
     """Return `value` if it can name a run (`reprocess_range-20260501T0300Z-1a2b3c4d`), else raise."""
     return _check("run", value, _RUN, "letters, digits, '.', '_' and '-', at most 127 characters")
+
+
+def folder_id(value: str) -> str:
+    """Return `value` if it is the id of a folder of pictures, as `folder_id_of` makes it, else raise."""
+    return _check("folder", value, _FOLDER, "16 hexadecimal digits in lower case")
+
+
+def folder_id_of(path: str) -> str:
+    """Return the id of a folder of pictures: 16 hex digits of the SHA-256 of its path below the source, in NFC.
+
+    Folders have names that no path, column or URL of ours could carry (`%#{} _`, `åæø`), so their tables go by this.
+    """
+    return hashlib.sha256(unicodedata.normalize("NFC", path).encode()).hexdigest()[:16]

@@ -153,7 +153,7 @@ def scope_of(table: Table, root: Path, path: Path, slot: Slot | None = None) -> 
         slot = Slot.parse(f"{day}/{path.stem}")
     by_day = "day" in table.scope and day is not None
     when: date | None = datetime.strptime(str(day), "%Y%m%d").date() if by_day else None  # noqa: DTZ007
-    return Scope(values["source"], slot, values.get("pipeline"), when, values.get("run"))
+    return Scope(values["source"], slot, values.get("pipeline"), when, values.get("run"), values.get("folder"))
 
 
 def lasting(path: Path, status: os.stat_result) -> Path:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from wayside.core.errors import ConfigError
-from wayside.core.ids import pipeline_id, run_id, source_id
+from wayside.core.ids import folder_id, pipeline_id, run_id, source_id
 from wayside.core.slots import Slot
 from wayside.core.tables import Table
 
@@ -23,6 +23,7 @@ class Scope:
     pipeline: str | None = None
     day: date | None = None
     run: str | None = None
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         source_id(self.source)
@@ -30,6 +31,8 @@ class Scope:
             pipeline_id(self.pipeline)
         if self.run is not None:
             run_id(self.run)
+        if self.folder is not None:
+            folder_id(self.folder)
 
     @classmethod
     def of(cls, table: Table, row: dict[str, Any]) -> "Scope":
@@ -47,6 +50,7 @@ class Scope:
             "pipeline": self.pipeline,
             "day": self.day,
             "run": self.run,
+            "folder": self.folder,
         }
         wanted = {column: known[column] for column in table.scope}
         if None in wanted.values():
@@ -61,6 +65,8 @@ class Scope:
             path /= f"pipeline={self.pipeline}"
         if "run" in wanted:
             return path / f"run={self.run}"
+        if "folder" in wanted:
+            return path / f"folder={self.folder}"
         if "slot" in wanted and self.slot is not None:
             return path / f"day={self.slot.day}" / self.slot.hhmm
         if "day" in wanted and self.day is not None:
@@ -75,6 +81,7 @@ class Scope:
             "pipeline": self.pipeline,
             "day": self.day.isoformat() if self.day else None,
             "run": self.run,
+            "folder": self.folder,
         }
         return {name: text for name, text in texts.items() if text is not None}
 
@@ -88,9 +95,10 @@ class Scope:
             texts.get("pipeline"),
             date.fromisoformat(day) if day else None,
             texts.get("run"),
+            texts.get("folder"),
         )
 
     def __str__(self) -> str:
         """Write the scope for people: `TfL-images 20200501T0050Z FaultyImageFilterV1_…`."""
-        parts = (self.source, self.slot, self.day, self.pipeline, self.run)
+        parts = (self.source, self.slot, self.day, self.pipeline, self.run, self.folder)
         return " ".join(str(part) for part in parts if part is not None)

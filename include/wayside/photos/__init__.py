@@ -1,0 +1,1 @@
+"""The road-photo product: batches of pictures, anonymised, recorded, previewed, archived and registered."""
