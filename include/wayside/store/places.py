@@ -1,0 +1,279 @@
+"""Where somebody's own files lie: a folder or a part of a bucket that Wayside reads from, writes to and tidies up.
+
+A picture store has a layout of its own and never overwrites; a place is the user's. Its files keep their names, of any
+alphabet and with any signs, files that are written take the place of older ones in one step, and a file that did not
+change is known by its version without being read.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError
+from wayside.store.files import refused, replace_file
+from wayside.store.gcs import GcsStore
+from wayside.store.layout import key_parts
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
+_BUCKET: Final = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?")
+_DEEPEST: Final = 64  # folders below each other that are looked into
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a place.
+
+    Attributes:
+        key: its path below the place, `/` between the parts.
+        bytes: its size.
+        version: changes when the file does: its size and time of change, or its generation in a bucket.
+        modified: when it was changed last.
+    """
+
+    key: str
+    bytes: int
+    version: str
+    modified: datetime
+
+
+class Place(Protocol):
+    """The interface. All methods raise `StoreUnavailableError` where the place is out of reach for now."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every file, sorted by its key; names with a leading dot are left out."""
+
+    def entry(self, key: str) -> Entry | None:
+        """Return one file as it is now, or None."""
+
+    def load(self, key: str, limit: int) -> bytes | None:
+        """Return a file's bytes, None if there is none; raise `ImageError` if they are more than `limit`."""
+
+    def save(self, key: str, data: bytes) -> None:
+        """Write a file, in place of the one that may be there, in one step."""
+
+    def remove(self, key: str) -> bool:
+        """Delete a file, and the folders above it that this empties, but not the place; return whether it was there."""
+
+    def reachable(self) -> bool:
+        """Tell whether the place can be read now."""
+
+    def uri(self, key: str) -> str:
+        """Return the address of a file."""
+
+
+class FolderPlace:
+    """A folder of this machine, or of a share that is mounted on it.
+
+    Args:
+        root: the folder.
+        create: make it where it is absent; without, an absent folder is a share that was lost.
+    """
+
+    def __init__(self, root: Path, *, create: bool = False) -> None:
+        self.root = Path(os.path.abspath(root))  # noqa: PTH100 - links stay: a share may be mounted behind one
+        self._create = create
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every file, sorted by its key; links to folders are not followed."""
+        self._look()
+        yield from sorted(self._below(self.root, "", 0), key=lambda entry: entry.key)
+
+    def entry(self, key: str) -> Entry | None:
+        """Return one file as it is now, or None."""
+        path = self._path(key)
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            self._look()
+            return None
+        except OSError as error:
+            raise self._lost(error, path) from error
+        return _entry(key, status) if path.is_file() else None
+
+    def load(self, key: str, limit: int) -> bytes | None:
+        """Return a file's bytes, None if there is none; raise `ImageError` if they are more than `limit`."""
+        path = self._path(key)
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(limit + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            self._look()
+            return None
+        except OSError as error:
+            raise self._lost(error, path) from error
+        return _within(data, limit)
+
+    def save(self, key: str, data: bytes) -> None:
+        """Write a file, in place of the one that may be there, in one step."""
+        if not self._create:
+            self._look()
+        replace_file(self._path(key), data)
+
+    def remove(self, key: str) -> bool:
+        """Delete a file, and the folders above it that this empties, but not the place; return whether it was there."""
+        path = self._path(key)
+        try:
+            path.unlink()
+            there = True
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        except OSError as error:
+            raise self._lost(error, path) from error
+        for folder in path.parents:
+            if folder == self.root:
+                break
+            try:
+                folder.rmdir()
+            except OSError:  # it holds something, or is gone
+                break
+        return there
+
+    def reachable(self) -> bool:
+        """Tell whether the folder can be read now; one that may be created is."""
+        return self.root.is_dir() or (self._create and not self.root.exists())
+
+    def uri(self, key: str) -> str:
+        """Return the path of a file."""
+        return str(self._path(key))
+
+    def _below(self, folder: Path, prefix: str, depth: int) -> Iterator[Entry]:
+        if depth > _DEEPEST:
+            raise StoreError(f"{folder} lies more than {_DEEPEST} folders deep")
+        try:
+            with os.scandir(folder) as listed:
+                found = [entry for entry in listed if not entry.name.startswith(".")]
+        except OSError as error:
+            raise self._lost(error, folder) from error
+        for one in found:
+            key = f"{prefix}{one.name}"
+            if one.is_dir(follow_symlinks=False):
+                yield from self._below(folder / one.name, f"{key}/", depth + 1)
+                continue
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                if one.is_file() and _is_text(key):
+                    yield _entry(key, one.stat())
+
+    def _path(self, key: str) -> Path:
+        return self.root.joinpath(*key_parts(key, str(self.root)))
+
+    def _look(self) -> None:
+        """Raise where the folder itself is not there: then its files are not gone, they are out of reach."""
+        if not self.reachable():
+            raise StoreUnavailableError(
+                f"the folder {self.root} is not there: mount the share again, or correct the path"
+            )
+
+    def _lost(self, error: OSError, path: Path) -> StoreError:
+        """Tell a file that cannot be read from a share that is lost."""
+        said = refused(error, path)
+        return said if self.root.is_dir() else StoreUnavailableError(str(said))
+
+
+class BucketPlace(GcsStore):
+    """Files below `gs://bucket/prefix`."""
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:  # type: ignore[override]
+        """Yield every object, sorted by its name, as buckets list them."""
+        below = f"{self._name(prefix)}/" if prefix else self._prefix
+        fields = "items(name,size,generation,updated),nextPageToken"
+        with self._told(f"list {self.root}"):
+            for blob in self._list(below, fields=fields):
+                key = blob.name.removeprefix(self._prefix)
+                if all(part and not part.startswith(".") for part in key.split("/")):
+                    yield _object(key, blob)
+
+    def entry(self, key: str) -> Entry | None:
+        """Return one object as it is now, or None."""
+        with self._told(f"look for {key}"):
+            blob = self._blob(self._name(key))
+        return None if blob is None else _object(key, blob)
+
+    def load(self, key: str, limit: int) -> bytes | None:
+        """Return an object's bytes, None if there is none; raise `ImageError` if they are more than `limit`."""
+        found = self.entry(key)
+        if found is not None and found.bytes > limit:
+            raise _too_large(found.bytes, limit)
+        with self._told(f"read {key}"):
+            got = None if found is None else self._download(self._name(key))
+        return None if got is None else _within(got[1], limit)
+
+    def save(self, key: str, data: bytes) -> None:
+        """Write an object, in place of the one that may be there, in one step."""
+        import mimetypes
+
+        blob = self._bucket.blob(self._name(key))
+        kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
+        with self._told(f"write {key}"):
+            # Without a condition the client library would not try again; writing the same bytes twice does no harm.
+            blob.upload_from_string(data, kind, **self._calls)
+
+    def remove(self, key: str) -> bool:
+        """Delete an object; return whether it was there."""
+        return self.delete(key)
+
+    def reachable(self) -> bool:
+        """Tell whether the bucket answers."""
+        try:
+            with self._told(f"look at {self.root}"):
+                next(iter(self._list(self._prefix, max_results=1)), None)
+        except StoreUnavailableError:
+            return False
+        return True
+
+
+def open_place(address: str, client: "Client | None" = None, *, create: bool = False) -> Place:
+    """Open a folder, or `gs://bucket/prefix`.
+
+    Args:
+        address: which.
+        client: for a bucket; without, one is made with Google's application default credentials.
+        create: a folder that is absent is made when the first file is written.
+
+    Raises:
+        ConfigError: the address is empty, or no address of a bucket.
+    """
+    if not address.strip() or "\0" in address:
+        raise ConfigError(f"{address!r} is no folder and no gs:// address")
+    if not address.startswith("gs://"):
+        if re.match(r"[a-z0-9+]{2,}://", address):
+            raise ConfigError(f"{address!r}: only folders and gs:// addresses are understood")
+        return FolderPlace(Path(address).expanduser(), create=create)
+    if not _BUCKET.fullmatch(address):
+        raise ConfigError(f"{address!r} is no address of a bucket: gs://bucket/prefix")
+    bucket, _, prefix = address.removeprefix("gs://").partition("/")
+    return BucketPlace(client, bucket, prefix)
+
+
+def _is_text(key: str) -> bool:
+    """Tell whether a file's name is text: the system may hand out bytes that are not, and no table can hold them."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\\" not in key
+
+
+def _entry(key: str, status: os.stat_result) -> Entry:
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Entry(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}", modified)
+
+
+def _object(key: str, blob: Any) -> Entry:
+    return Entry(key, int(blob.size), str(blob.generation), blob.updated)
+
+
+def _within(data: bytes, limit: int) -> bytes:
+    if len(data) > limit:
+        raise _too_large(len(data), limit)
+    return data
+
+
+def _too_large(size: int, limit: int) -> ImageError:
+    return ImageError("too_many_bytes", f"the file has {size} bytes or more, over the limit of {limit}")
