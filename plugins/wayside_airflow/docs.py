@@ -1,4 +1,5 @@
-"""The generated pages: `docs/DAGS.md` from the docstrings of the DAGs, `docs/MODELS.md` from the cards of the models.
+"""The generated pages: `docs/DAGS.md` from the docstrings of the DAGs, `docs/MODELS.md` from the cards of the models,
+`docs/PROFILES.md` from the settings of road photos.
 
 python -m wayside_airflow.docs --write   write them
 python -m wayside_airflow.docs --check   fail, and show the difference, where a page is not what would be written
@@ -42,6 +43,13 @@ def models_markdown(settings: Settings) -> str:
     from wayside.vision.registry import cards
 
     return catalogue_markdown(cards(settings).values())
+
+
+def profiles_page(settings: Settings) -> str:
+    """Return the page of all that a profile of road photos sets."""
+    from wayside.photos.profiledocs import profiles_markdown
+
+    return profiles_markdown(settings)
 
 
 def _dags(folder: Path) -> "list[DAG]":
@@ -92,6 +100,7 @@ def main(
     pages = {
         root / "docs" / "DAGS.md": dags_markdown(root / "dags"),
         root / "docs" / "MODELS.md": models_markdown(settings),
+        root / "docs" / "PROFILES.md": profiles_page(settings),
     }
     differences = list(_differences(root, pages))
     if write:

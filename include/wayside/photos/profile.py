@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from wayside import __version__
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
 from wayside.core.yamlfile import parse_yaml, read_text
@@ -213,6 +214,13 @@ class Profile(Part):
         content = self.model_dump(mode="json", exclude={"name", "description"})
         text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def recording(self) -> RecordOptions:
+        """`record`, and where its `version` is empty, Wayside's with the first digits of the hash."""
+        if self.record.version:
+            return self.record
+        return self.record.model_copy(update={"version": f"W{__version__}_{self.sha256[:8]}"})
 
 
 def load_profile(name_or_path: str, settings: Settings) -> Profile:
