@@ -51,6 +51,18 @@ class ImageError(WaysideError):
         return self.message
 
 
+class LeakError(ImageError):
+    """An anonymised picture was not handed out, because something in it would give away what it should hide."""
+
+    def __init__(self, message: str) -> None:
+        """Say what; the reason is always `leak`."""
+        super().__init__("leak", message)
+
+    def __reduce__(self) -> tuple[type["LeakError"], tuple[str]]:
+        """Survive pickling between processes, with one argument."""
+        return type(self), (self.message,)
+
+
 class ModelError(WaysideError):
     """A model card or its weights cannot be used."""
 

@@ -291,6 +291,7 @@ ROAD_PHOTOS: Final = Table(
         ("status", pa.string(), False, "done; held: waits for a person; skipped: done before; failed"),
         ("reason", pa.string(), True, "why, in one word; null for a plain success"),
         ("detail", pa.string(), True, "the same for people"),
+        ("input_version", pa.string(), False, "changes with the file: its size and time of change, or generation"),
         ("input_sha256", pa.string(), True, "hash of the picture as it came"),
         ("input_bytes", pa.int64(), True, "its size"),
         ("output_sha256", pa.string(), True, "hash of the anonymised picture"),
