@@ -77,7 +77,7 @@ class ModelCard(_Part):
 
     Attributes:
         name: CamelCase, as it appears in the name of a pipeline: `WaysideV1`.
-        task: `detect` (road users) or `face`.
+        task: `detect` (road users), `face` or `plate` (licence plates).
         family: the adapter that prepares pictures and reads the outputs.
         file: name of the weights' file.
         sha256: hash of that file; null where it was never seen, and then recorded at the first pull.
@@ -95,7 +95,7 @@ class ModelCard(_Part):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
     summary: str
-    task: Literal["detect", "face"] = "detect"
+    task: Literal["detect", "face", "plate"] = "detect"
     family: Literal["wayside", "yolox", "nanodet", "rtmdet", "detr", "yunet"]
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.onnx$")]
     sha256: Sha256 | None = None
@@ -139,8 +139,8 @@ class ModelCard(_Part):
 
     @property
     def kept(self) -> tuple[tuple[int, str], ...]:
-        """Score columns that are read, each with its label in Wayside; a face stays a face."""
-        names = {"face": "face"} if self.task == "face" else COCO_TO_WAYSIDE
+        """Score columns that are read, each with its label in Wayside; faces and plates stay what they are."""
+        names: dict[str, str] = COCO_TO_WAYSIDE if self.task == "detect" else {self.task: self.task}
         return tuple((column, names[raw]) for column, raw in enumerate(self.classes) if raw in names)
 
     @property
