@@ -130,7 +130,7 @@ def _match_class(pairs: Sequence[tuple[Truth, Detections | None]], name: str) ->
         true = truth.boxes[[label == name for label in truth.labels]]
         answer = found or Detections.empty()
         mine = answer.take(np.asarray([label == name for label in answer.labels], np.bool_))
-        hit, claimed = _claim(mine, true)
+        hit, claimed = claim(mine, true)
         scores.append(mine.scores)
         hits.append(hit)
         sizes.append(areas(true))
@@ -143,7 +143,7 @@ def _match_class(pairs: Sequence[tuple[Truth, Detections | None]], name: str) ->
     )
 
 
-def _claim(found: Detections, true: Boxes) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def claim(found: Detections, true: Boxes) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Let detections [D], best first, claim true boxes [T]: hits [D], and the score that found each true box [T]."""
     hit = np.zeros(len(found), np.bool_)
     found_at = np.full(len(true), -1.0)
