@@ -1,5 +1,4 @@
-"""The generated pages: `docs/DAGS.md` from the docstrings of the DAGs, `docs/MODELS.md` from the cards of the models,
-`docs/PROFILES.md` from the settings of road photos.
+"""The generated pages: DAGS.md from docstrings, MODELS.md from models' cards, PROFILES.md from settings of road photos.
 
 python -m wayside_airflow.docs --write   write them
 python -m wayside_airflow.docs --check   fail, and show the difference, where a page is not what would be written

@@ -37,8 +37,10 @@ def read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    # A NUL in the path is a ValueError.
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{str(path)!r} cannot be read: {why}") from error
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path} is no configuration: it is larger than {MAX_BYTES // 2**10} KiB")
     encoding = next((name for mark, name in _MARKED if data.startswith(mark)), "utf-8")
