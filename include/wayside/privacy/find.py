@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from wayside.core.errors import ConfigError, ModelError
 from wayside.core.settings import Settings
 from wayside.privacy.merge import Seen, merged, order
-from wayside.privacy.objects import Found
+from wayside.privacy.objects import Found, Mask
 from wayside.privacy.settings import CLASSES, Finding
 from wayside.privacy.tiles import Window, cut, windows
-from wayside.vision.detections import Detections
+from wayside.vision.detections import Detections, Outline
 from wayside.vision.detector import Detector, load_detector
 from wayside.vision.registry import cards
 from wayside.vision.registry import find as find_weights
+from wayside.vision.segment import pixels
 
 Image = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
@@ -35,6 +37,12 @@ VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck"})
 
 VEHICLE_MARGIN: Final = 0.1
 """A vehicle is taken to be larger by this share of its sides: plates hang at its edges."""
+
+MASK_MARGIN: Final = 0.1
+"""An instance mask is drawn into its box grown by this share of its sides."""
+
+LEAST_MASK: Final = 0.1
+"""Least share of its box that an instance mask covers; below it the box is the mask."""
 
 MAX_CROPS: Final = 256
 """Most vehicles of one picture that are cut out to look for plates, the largest first."""
@@ -217,20 +225,38 @@ def _thresholds(finding: Finding, detector: Detector) -> dict[str, float]:
 
 def _in_pixels(detections: Detections, window: Window, model: str) -> Iterator[Found]:
     """Yield detections of a window as findings, their boxes rounded outwards to pixels of the picture."""
-    for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
-        left, top, right, bottom = (float(side) for side in box)
-        yield Found(
-            label=label,
-            score=float(score),
-            box=(
-                window.left + math.floor(left * window.width),
-                window.top + math.floor(top * window.height),
-                window.left + math.ceil(right * window.width),
-                window.top + math.ceil(bottom * window.height),
-            ),
-            mask=None,
-            model=model,
+    masks = detections.outlines or (None,) * len(detections)
+    for fractions, score, label, outline in zip(
+        detections.boxes, detections.scores, detections.labels, masks, strict=True
+    ):
+        left, top, right, bottom = (float(side) for side in fractions)
+        box = (
+            math.floor(left * window.width),
+            math.floor(top * window.height),
+            math.ceil(right * window.width),
+            math.ceil(bottom * window.height),
         )
+        box, mask = (box, None) if outline is None else _drawn(outline, box, window)
+        moved = (box[0] + window.left, box[1] + window.top, box[2] + window.left, box[3] + window.top)
+        yield Found(label=label, score=float(score), box=moved, mask=mask, model=model)
+
+
+def _drawn(outline: Outline, box: Box, window: Window) -> tuple[Box, Mask | None]:
+    """Draw an instance mask into its box, a little larger, for masks reach beyond boxes; cut it to what it covers.
+
+    A mask that covers next to nothing of its box is one that failed: then the box counts.
+    """
+    left, top, right, bottom = box
+    across, down = math.ceil((right - left) * MASK_MARGIN), math.ceil((bottom - top) * MASK_MARGIN)
+    left, top = max(0, left - across), max(0, top - down)
+    right, bottom = min(window.width, right + across), min(window.height, bottom + down)
+    mask = pixels(outline, (left, top, right, bottom), window.width, window.height)
+    if np.count_nonzero(mask) < LEAST_MASK * (box[2] - box[0]) * (box[3] - box[1]):
+        return box, None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    first, last = (int(columns[0]), int(rows[0])), (int(columns[-1]) + 1, int(rows[-1]) + 1)
+    tight = (left + first[0], top + first[1], left + last[0], top + last[1])
+    return tight, mask[first[1] : last[1], first[0] : last[0]].copy()
 
 
 def _crops(vehicles: Iterable[Found], height: int, width: int, *, wrap: bool) -> list[Window]:

@@ -85,6 +85,7 @@ class ModelCard(_Part):
         licence: SPDX identifier of the weights' licence.
         classes: raw classes in the order of the score columns; also `coco80`, `coco91` or `wayside`.
         export: only for `detr`, which of its export contracts (`wayside.vision.adapters.detr`) the graph follows.
+        masks: the model also gives a mask for each object; without it, masks among the outputs are not read.
         strides: input pixels between two cells of each level, for the families that work on grids.
         urls: where the file can be had, in order of preference; empty for what comes with Wayside.
         source: project or paper that the model comes from.
@@ -105,6 +106,7 @@ class ModelCard(_Part):
     input: InputSpec = InputSpec()
     thresholds: Thresholds
     export: Literal["dfine", "rfdetr", "transformers"] | None = None
+    masks: bool = False
     strides: tuple[Annotated[int, Field(gt=0)], ...] = ()
     urls: tuple[str, ...] = ()
     source: str
@@ -127,6 +129,8 @@ class ModelCard(_Part):
             raise ValueError("`export` belongs to the family detr, and only to it")
         if (self.family in {"yolox", "nanodet", "rtmdet", "yunet"}) != bool(self.strides):
             raise ValueError("`strides` belong to the families yolox, nanodet, rtmdet and yunet, and only to them")
+        if self.masks and self.export != "rfdetr" and self.family != "rtmdet":
+            raise ValueError("`masks` are read from the export rfdetr and from the family rtmdet only")
         return self
 
     @field_validator("urls")

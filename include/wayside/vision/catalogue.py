@@ -28,7 +28,7 @@ def catalogue_markdown(cards: Iterable[ModelCard]) -> str:
 def _table_row(card: ModelCard) -> str:
     cells = (
         f"[{card.name}](#{card.name.lower()})",
-        card.task,
+        f"{card.task}, masks" if card.masks else card.task,
         ", ".join(card.labels),
         f"{card.input.width} × {card.input.height}",
         f"{card.size_bytes / 1e6:.1f} MB" if card.size_bytes else "unknown",

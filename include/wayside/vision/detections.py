@@ -1,4 +1,4 @@
-"""What a detector found in one picture, as three parallel columns that cannot be changed by accident."""
+"""What a detector found in one picture, as parallel columns that cannot be changed by accident."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,20 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[np.float32]
 Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outline:
+    """The mask of one object as a coarse grid; `wayside.vision.segment` makes pixels of it.
+
+    Attributes:
+        grid: float32 [h, w], above 0 where the object is.
+        area: left, top, right, bottom of what the grid covers, as fractions of the picture.
+    """
+
+    grid: NDArray[np.float32]
+    area: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,13 +32,17 @@ class Detections:
         boxes: float32 [N, 4], left, top, right, bottom as fractions 0..1 of the upright picture, origin top left.
         scores: float32 [N], 0..1.
         labels: N class names.
+        outlines: N masks, None for a detection without one; empty where the model gives none at all.
     """
 
     boxes: Boxes
     scores: Scores
     labels: tuple[str, ...]
+    outlines: tuple[Outline | None, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.outlines and len(self.outlines) != len(self.labels):
+            raise ValueError(f"{len(self.outlines)} outlines do not belong to {len(self.labels)} detections")
         if self.boxes.shape != (len(self.labels), 4) or self.scores.shape != (len(self.labels),):
             shapes = f"{self.boxes.shape}, {self.scores.shape}, {len(self.labels)}"
             raise ValueError(f"boxes, scores and labels do not belong together: {shapes}")
@@ -37,7 +55,9 @@ class Detections:
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), ())
 
     @classmethod
-    def sorted(cls, boxes: Boxes, scores: Scores, labels: Sequence[str]) -> "Detections":
+    def sorted(
+        cls, boxes: Boxes, scores: Scores, labels: Sequence[str], outlines: Sequence[Outline | None] = ()
+    ) -> "Detections":
         """Build detections best score first; equal scores are ordered by label, then by box, so that runs agree."""
         if not len(labels):
             return cls.empty()
@@ -47,6 +67,7 @@ class Detections:
             np.ascontiguousarray(boxes[order], np.float32),
             np.ascontiguousarray(scores[order], np.float32),
             tuple(names[order].tolist()),
+            tuple(outlines[at] for at in order) if outlines else (),
         )
 
     def __len__(self) -> int:
@@ -56,5 +77,8 @@ class Detections:
         """Return the detections that a mask or a list of positions chooses, in their order."""
         positions = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
         return Detections(
-            self.boxes[positions], self.scores[positions], tuple(self.labels[position] for position in positions)
+            self.boxes[positions],
+            self.scores[positions],
+            tuple(self.labels[position] for position in positions),
+            tuple(self.outlines[position] for position in positions) if self.outlines else (),
         )

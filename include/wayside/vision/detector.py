@@ -111,12 +111,13 @@ class Detector:
     def _finish(self, candidates: Candidates, fit: Fit) -> Detections:
         """Turn candidates into detections: fractions of the picture, duplicates removed, riders joined, sorted."""
         boxes = fit.to_picture(candidates.boxes)
-        real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
-        boxes, scores, kinds = boxes[real], candidates.scores[real], candidates.kinds[real]
+        kept = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
         if self.thresholds.nms_iou is not None:
-            kept = suppress(boxes, scores, self._groups[kinds], self.thresholds.nms_iou)
-            boxes, scores, kinds = boxes[kept], scores[kept], kinds[kept]
-        found = Detections.sorted(boxes, scores, self._labels[kinds].tolist())
+            groups = self._groups[candidates.kinds[kept]]
+            kept = kept[suppress(boxes[kept], candidates.scores[kept], groups, self.thresholds.nms_iou)]
+        outlines = [fit.outline(candidates.outlines[at]) for at in kept] if candidates.outlines else ()
+        labels = self._labels[candidates.kinds[kept]].tolist()
+        found = Detections.sorted(boxes[kept], candidates.scores[kept], labels, outlines)
         return derive_riders(found) if self._riders else found
 
 

@@ -8,7 +8,8 @@ suppression to the boxes of one picture, in pixels of a square picture or in fra
    (someone smaller stands far behind it).
 2. Pairs are made best overlap first, and a person and a cycle belong to one pair only. Equal overlaps are settled by
    the higher scores, then by position.
-3. A pair becomes ONE detection, `cyclist` or `motorcyclist`: the box around both, the better of the two scores.
+3. A pair becomes ONE detection, `cyclist` or `motorcyclist`: the box around both, the better of the two scores, and
+   no mask.
 4. A cycle without a rider keeps its name. It is a parked one as far as anybody can tell, and no counted class.
 
 Someone who pushes a bicycle mostly stays beside it and so a person, but not from every side; a passenger on the back
@@ -50,6 +51,7 @@ def derive_riders(found: Detections) -> Detections:
         np.concatenate([found.boxes[alone], union]),
         np.concatenate([found.scores[alone], np.maximum(found.scores[riders], found.scores[ridden])]),
         [*names[alone].tolist(), *(RIDERS[name] for name in names[ridden].tolist())],
+        [*(found.outlines[at] for at in np.flatnonzero(alone)), *[None] * len(riders)] if found.outlines else (),
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wayside.core.errors import ModelError
 from wayside.vision.cards import InputSpec, ModelCard
-from wayside.vision.detections import Boxes, Scores
+from wayside.vision.detections import Boxes, Outline, Scores
 
 Array = NDArray[Any]
 _PAD: Final = 114
@@ -28,6 +28,12 @@ class Fit:
         covered = np.asarray((self.across, self.down, self.across, self.down), np.float32)
         return np.asarray(np.clip(boxes / covered, 0, 1), np.float32)
 
+    def outline(self, outline: Outline) -> Outline:
+        """Turn an outline whose area is in fractions of the input into one in fractions of the picture."""
+        left, top, right, bottom = outline.area
+        area = (left / self.across, top / self.down, right / self.across, bottom / self.down)
+        return Outline(outline.grid, area)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Candidates:
@@ -37,11 +43,13 @@ class Candidates:
         boxes: float32 [K, 4], left, top, right, bottom as fractions of the input; may reach beyond it.
         scores: float32 [K], 0..1.
         kinds: [K], positions in `ModelCard.kept`.
+        outlines: K masks, their areas as fractions of the input; empty where the card says that there are none.
     """
 
     boxes: Boxes
     scores: Scores
     kinds: NDArray[np.intp]
+    outlines: tuple[Outline, ...] = ()
 
 
 class Adapter(ABC):

@@ -4,7 +4,9 @@ Three export contracts cover them:
 
 - `dfine` (the `tools/deployment/export_onnx.py` of RT-DETR, D-FINE, DEIM and DEIMv2) takes the picture's size as a
   second input and gives `labels`, `boxes` and `scores`; told that the size is 1 x 1, it answers in fractions.
-- `rfdetr` (RF-DETR's own `export`) gives `dets`, centre and size in fractions, and `labels`, logits per class.
+- `rfdetr` (RF-DETR's own `export`) gives `dets`, centre and size in fractions, and `labels`, logits per class. The
+  segmenting models give a third output, `masks` [N, Q, h, w]: logits at a quarter of the input's size, each over the
+  whole input. Exports before RF-DETR 1.5 left it without a name, so it is known by its four axes.
 - `transformers` (Hugging Face's exporter, used by onnx-community for D-FINE and RF-DETR) gives the same two as
   `pred_boxes` and `logits`.
 """
@@ -14,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from wayside.vision.adapters.base import Adapter, Array, Candidates, sigmoid
+from wayside.vision.segment import outlines
 
 _RAW_OUTPUTS: Final = {"rfdetr": ("dets", "labels"), "transformers": ("pred_boxes", "logits")}
 
@@ -49,9 +52,18 @@ class Detr(Adapter):
         boxes_name, logits_name = _RAW_OUTPUTS[str(self.card.export)]
         scores = sigmoid(outputs[logits_name][..., self.columns])
         found = []
-        for dets, row in zip(outputs[boxes_name], scores, strict=True):
+        masks = self._masks(outputs, scores.shape[:2]) if self.card.masks else ()
+        for number, (dets, row) in enumerate(zip(outputs[boxes_name], scores, strict=True)):
             queries, kinds = np.nonzero(row >= least)
             centre, half = dets[queries, :2], dets[queries, 2:4] / 2
             boxes = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
-            found.append(Candidates(boxes, row[queries, kinds].astype(np.float32), kinds))
+            cut = outlines(masks[number][queries], boxes) if self.card.masks else ()
+            found.append(Candidates(boxes, row[queries, kinds].astype(np.float32), kinds, cut))
         return found
+
+    def _masks(self, outputs: dict[str, Array], expected: tuple[int, ...]) -> Array:
+        """Find the masks [N, Q, h, w] among the outputs."""
+        (masks,) = (value for value in outputs.values() if value.ndim == 4)
+        if masks.shape[:2] != expected:
+            raise ValueError(f"masks of {masks.shape[:2]} do not belong to queries of {expected}")
+        return masks

@@ -11,6 +11,7 @@ import numpy as np
 
 from wayside.vision.adapters.base import Adapter, Array, Candidates, best_per_place, sigmoid
 from wayside.vision.detections import Boxes
+from wayside.vision.segment import outlines
 
 
 class GridAdapter(Adapter):
@@ -91,19 +92,32 @@ class NanoDet(GridAdapter):
 
 
 class RtmDet(GridAdapter):
-    """Either MMDeploy's export with suppression inside (`dets`, `labels`), or the raw head (Lyu et al., 2022)."""
+    """Either MMDeploy's export with suppression inside (`dets`, `labels`), or the raw head (Lyu et al., 2022).
+
+    RTMDet-Ins comes only with suppression inside, and with `masks`: shares 0..1 at the input's size.
+    """
 
     def read(self, outputs: dict[str, Array], least: float) -> list[Candidates]:
         """Read `dets` [N, K, 5] and `labels` [N, K] where they are there, else the maps of the head."""
-        if outputs.keys() != {"dets", "labels"}:
+        if not outputs.keys() >= {"dets", "labels"}:
             return super().read(outputs, least)
         dets, kinds = outputs["dets"], self.kinds_of(outputs["labels"])
+        masks = self._masks(outputs, kinds.shape) if self.card.masks else None
         kept = (kinds >= 0) & (dets[..., 4] >= least)
         sides = np.asarray((self.card.input.width, self.card.input.height) * 2, np.float32)
-        return [
-            Candidates((rows[mask, :4] / sides).astype(np.float32), rows[mask, 4].astype(np.float32), numbers[mask])
-            for rows, numbers, mask in zip(dets, kinds, kept, strict=True)
-        ]
+        found = []
+        for at, (rows, numbers, chosen) in enumerate(zip(dets, kinds, kept, strict=True)):
+            boxes = (rows[chosen, :4] / sides).astype(np.float32)
+            cut = outlines(masks[at][chosen] - np.float32(0.5), boxes) if masks is not None else ()
+            found.append(Candidates(boxes, rows[chosen, 4].astype(np.float32), numbers[chosen], cut))
+        return found
+
+    def _masks(self, outputs: dict[str, Array], expected: tuple[int, ...]) -> Array:
+        """Find `masks` [N, K, h, w] among the outputs."""
+        masks = outputs.get("masks")
+        if masks is None or masks.ndim != 4 or masks.shape[:2] != expected:
+            raise self.complain(outputs)
+        return masks
 
     def split(self, outputs: dict[str, Array]) -> tuple[Array, Array]:
         """Flatten maps [N, C, h, w] of logits and [N, 4, h, w] of distances, finest first."""
