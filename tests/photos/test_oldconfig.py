@@ -1,6 +1,8 @@
 """Configurations of the replaced system: every key is answered for, and an import keeps what its owner chose."""
 
+import os
 from datetime import date
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
 from wayside.core.yamlfile import parse_yaml
-from wayside.photos.oldconfig import OldConfig, import_config, render_import
+from wayside.photos.oldconfig import OldConfig, import_config, import_file, render_import
 from wayside.photos.oldfields import FIELDS, OLDER_NAMES
 from wayside.photos.profile import Profile, load_profile, profile_of
 
@@ -167,7 +169,7 @@ def test_an_import_keeps_what_its_owner_chose() -> None:
     assert (preview.width, preview.height, preview.centre_x, preview.centre_y) == (100, 50, 0.9, 0.1)
     assert (masking.find.dilation, masking.find.tiling.enabled) == (0, "always")
     assert (profile.tell.crash, profile.tell.errors, profile.tell.finish) == (False, False, True)
-    assert (profile.database.write, profile.database.table) == (True, "VEGBILDER_V1")
+    assert (profile.database.write, profile.database.layout) == (True, "vegbilder_v1")
 
 
 @pytest.mark.parametrize(
@@ -234,8 +236,23 @@ def test_the_version_is_kept_where_someone_chose_one() -> None:
     assert import_config(text, "old", modified=date(2020, 6, 16)).profile.record.version == "P0.7_K20200616"
 
 
+def test_a_file_gives_its_name_and_day(tmp_path: Path) -> None:
+    path = tmp_path / "min config (360°).yml"
+    path.write_text(_yaml(PLANAR | {"application_version": "3", "data_eier": "Øst"}), "utf-16")
+    os.utime(path, (1592308800, 1592308800))
+    profile = import_file(path).profile
+    assert (profile.name, profile.record.data_owner) == ("min-config-360", "Øst")
+    assert profile.record.version == "P3_K20200616"
+    assert import_file(path, "mine").profile.name == "mine"
+    with pytest.raises(ConfigError, match="cannot be read"):
+        import_file(tmp_path / "none.yml")
+
+
 def test_the_trap_of_the_shipped_defaults_is_told() -> None:
     assert any("no record at all" in note for note in import_config(_yaml(PLANAR), "old").notes)
+    other = import_config(_yaml(PLANAR | {"table_name": "MY_PHOTOS"}), "old")
+    assert other.profile.database.layout == "my_photos"
+    assert any("db_tables/MY_PHOTOS.yml" in note for note in other.notes)
     for change in ({"data_eier": "X"}, {"table_name": None}):
         assert not any("no record" in note for note in import_config(_yaml(PLANAR | change), "old").notes)
 
@@ -256,8 +273,8 @@ def test_the_trap_of_the_shipped_defaults_is_told() -> None:
         ("mask_color: [300, 0, 0]", "mask_color.0"),
         ("image_type: fisheye", "image_type"),
         ("image_type: null", "image_type"),
-        ("table_name: 'a b'", "database.table"),
-        ("write_exif_to_db: true\ntable_name: null", "needs a `table`"),
+        ("exif_mappenavn: 'x/{meter}/{kommune}'", "record.folder_template: .*kommune"),
+        ("write_exif_to_db: true\ntable_name: null", "needs a `layout`"),
         ("blur: 15\nblur: 20", "written twice"),
         ("a: &a [1]\nblur: *a", "anchor"),
         ('separate_preview_directory: "D:\\previews"', "is not YAML"),

@@ -63,13 +63,13 @@ def test_a_file_of_ones_own_names_only_what_differs(settings: Settings, tmp_path
         (b"description: \xe5s", "is not UTF-8"),
         ("limits: {max_pixels: 10000000000}", "limits.max_pixels"),
         ("access: {retry_seconds: .nan}", "access.retry_seconds"),
-        ("review: {enabled: true}", "review: `enabled` holds no picture"),
+        ("review: {enabled: true}", "review: `enabled` shows nobody a picture"),
         ("write: {records: [output, output]}", "write.records: a place is named twice"),
         ("write: {previews: [separate]}", "go together"),
         ("write: {separate_preview_folder: /x}", "go together"),
         ("write: {previews: [separate], separate_preview_folder: x/y}", "neither an absolute path"),
         ("write: {previews: [separate], separate_preview_folder: 'D:\\x'}", "path of Windows"),
-        ("database: {write: true, table: null}", "database: `write` needs a `table`"),
+        ("database: {write: true, layout: null}", "database: `write` needs a `layout`"),
         ("name: '../x'", "name: "),
     ],
 )
@@ -134,7 +134,9 @@ def test_the_hash_is_of_what_is_set_and_not_of_how_it_is_written() -> None:
     same = _profile(
         name="other",
         description="x",
-        access={"retry_seconds": 10.0},
+        access={"retry_seconds": 11},
+        redo=True,
+        tell={"finish": True},
         masking={"fill": {"blur": 15.0}, "find": {"scores": {}}},
         write={"records": ["output"]},
     )
@@ -160,6 +162,13 @@ def test_places_stand_in_one_order_and_a_bucket_is_a_place() -> None:
     with pytest.raises(ValidationError):
         Write(previews=("separate",), separate_preview_folder="gs://b/../x")
     assert Review(enabled=True, low_score=0.4).sample == 0
+
+
+def test_a_number_may_be_a_name_where_yaml_takes_it_for_one(settings: Settings, tmp_path: Path) -> None:
+    profile = load_profile(_file(tmp_path, "name: 360\nrecord: {image_type: 360}"), settings)
+    assert (profile.name, profile.record.image_type) == ("360", "360")
+    with pytest.raises(ConfigError, match="image_type"):
+        load_profile(_file(tmp_path, "record: {image_type: 180}"), settings)
 
 
 def test_limits_are_those_of_the_decoder() -> None:

@@ -6,18 +6,19 @@ whatever else differs, in words that end up as comments on top of the new file.
 """
 
 import json
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from pathlib import PurePosixPath, PureWindowsPath
+from datetime import UTC, date, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from wayside.core.errors import ConfigError
-from wayside.core.yamlfile import parse_yaml
+from wayside.core.yamlfile import parse_yaml, read_text
 from wayside.photos.oldfields import FIELDS, OLDER_NAMES
 from wayside.photos.profile import Profile, cautions, faults, profile_of
 
@@ -79,6 +80,7 @@ PANORAMA: Final = {
 }
 """Its defaults for 360° pictures, where they are others."""
 _SHIPPED_VERSIONS: Final = {"0.1", "0.2"}
+_LAYOUTS: Final = {"VEGBILDER", "VEGBILDER_V1"}
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,18 @@ def import_config(text: str, name: str, *, modified: date | None = None) -> Impo
             "errors": old.processing_error_email,
             "finish": old.finished_email,
         },
-        "database": {"write": old.write_exif_to_db, "table": old.table_name.upper() if old.table_name else None},
+        "database": {"write": old.write_exif_to_db, "layout": old.table_name.lower() if old.table_name else None},
         "shard_pictures": 20 if old.image_type == "360" else 100,
     }
     profile = profile_of(content, name, default_name=name)
     return Imported(profile, _written(profile), dropped, notes + _cautions(profile))
+
+
+def import_file(path: Path, name: str = "") -> Imported:
+    """Make a profile of a file of the replaced system, under its own name if none is given; errors as there."""
+    text = read_text(path)
+    name = name or re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-_") or "imported"
+    return import_config(text, name, modified=datetime.fromtimestamp(path.stat().st_mtime, UTC).date())
 
 
 def render_import(imported: Imported) -> str:
@@ -211,6 +220,10 @@ def _odd_values(old: OldConfig, dropped: list[Dropped]) -> list[str]:
         notes.append("use_cutouts was off; large pictures are looked at in tiles anyway (`masking.find.tiling`)")
     if old.data_eier is None and old.table_name:
         notes.append("data_eier is empty and the table demands an owner: the replaced system wrote no record at all")
+    if old.table_name and old.table_name.upper() not in _LAYOUTS:
+        notes.append(
+            f"table_name: the definition config/db_tables/{old.table_name}.yml has to come along, see `database.layout`"
+        )
     if old.delete_input:
         notes.append("delete_input: every run needs an archive, as before")
     if old.application_version in _SHIPPED_VERSIONS:

@@ -80,8 +80,8 @@ FIELDS: Final[dict[str, Counterpart]] = {
     "db_max_n_accumulated_rows": Counterpart(None, _ROWS),
     "db_max_n_errors": Counterpart(None, _ROWS),
     "db_max_cache_size": Counterpart(None, _ROWS),
-    "table_name": Counterpart("database.table"),
-    "table_primary_key": Counterpart(None, "the layout of a table names its key"),
+    "table_name": Counterpart("database.layout"),
+    "table_primary_key": Counterpart(None, "a layout names its key"),
     # Of version 1 alone.
     "remote_mask": Counterpart(None, _MASK_FILE),
     "local_mask": Counterpart(None, _MASK_FILE),

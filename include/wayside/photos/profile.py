@@ -8,6 +8,7 @@ reason against it. `docs/PROFILES.md` is written from what stands here.
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Final, Literal, Self
@@ -18,6 +19,7 @@ from wayside import __version__
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
 from wayside.core.yamlfile import parse_yaml, read_text
+from wayside.metadata.options import RecordOptions
 from wayside.privacy.settings import Fraction, Masking, Part
 from wayside.vision.decode import Limits
 
@@ -27,34 +29,6 @@ Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _BUCKET: Final = "gs://"
-
-
-class RecordOptions(Part):
-    """How the record of a picture is made.
-
-    Attributes:
-        data_owner: who owns the pictures (`exif_dataeier`).
-        county: number of the county, for pictures that do not tell theirs.
-        force_county: `county` also replaces what a picture tells.
-        image_type: `Planar` or `360`.
-        folder_template: the folder as the record names it (`mappenavn`).
-        top_dir: the folder name below which `{relative_input_dir}` begins; capitals count.
-        remove_image_type: leave out a folder `planar` that follows the year.
-        layout: keys and rules of the record.
-        compat: repeat the defects of the replaced system's records.
-        version: what the record says made it (`versjon`); empty: Wayside's version and the profile's hash.
-    """
-
-    data_owner: str | None = None
-    county: Annotated[int, Field(ge=1, le=99)] | None = None
-    force_county: bool = False
-    image_type: Literal["Planar", "360"] = "Planar"
-    folder_template: str = "Vegbilder/{relative_input_dir}"
-    top_dir: str = "tilSladding"
-    remove_image_type: bool = False
-    layout: Literal["v2", "v1", "old"] = "v2"
-    compat: bool = False
-    version: str = ""
 
 
 class Write(Part):
@@ -105,12 +79,12 @@ class Access(Part):
 
 
 class Review(Part):
-    """Which anonymised pictures wait for a person before they are published.
+    """Whether a person looks at a run's pictures before any of them is published.
 
     Attributes:
-        enabled: hold pictures at all.
-        sample: share of the pictures that is held, chosen by the hash of each.
-        low_score: a picture is held too if an object in it has a lower score; null: no matter the scores.
+        enabled: hold all files of a run until a person has looked at some of them.
+        sample: share of the pictures that a person should look at, chosen by the hash of each name.
+        low_score: a person should look too where an object has a lower score; null: no matter the scores.
     """
 
     enabled: bool = False
@@ -118,10 +92,19 @@ class Review(Part):
     low_score: Fraction | None = None
 
     @model_validator(mode="after")
-    def _holds_something(self) -> Self:
+    def _shows_something(self) -> Self:
         if self.enabled and not self.sample and self.low_score is None:
-            raise ValueError("`enabled` holds no picture: give a `sample` above 0, or a `low_score`")
+            raise ValueError("`enabled` shows nobody a picture: give a `sample` above 0, or a `low_score`")
         return self
+
+    def reasons(self, photo: str, scores: Iterable[float]) -> tuple[str, ...]:
+        """Say why a person should look at a picture: `sample`, `low_score`, both or neither.
+
+        The sample depends on the picture's name alone, so that doing it again chooses the same ones.
+        """
+        digest = int.from_bytes(hashlib.sha256(photo.encode()).digest()[:8]) / 2**64
+        low = self.low_score is not None and any(score < self.low_score for score in scores)
+        return tuple(reason for reason, holds in (("sample", digest < self.sample), ("low_score", low)) if holds)
 
 
 class PhotoLimits(Part):
@@ -160,16 +143,16 @@ class Database(Part):
 
     Attributes:
         write: a row of the table for each picture that is done.
-        table: its layout; null: none, and the record is not held against one.
+        layout: of the table: a name in `include/config/photo_tables`, or the path of a YAML file; null: none.
     """
 
     write: bool = False
-    table: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")] | None = "VEGBILDER"
+    layout: Annotated[str, Field(min_length=1, max_length=1000)] | None = "vegbilder"
 
     @model_validator(mode="after")
-    def _table_to_write(self) -> Self:
-        if self.write and self.table is None:
-            raise ValueError("`write` needs a `table`")
+    def _layout_to_write(self) -> Self:
+        if self.write and self.layout is None:
+            raise ValueError("`write` needs a `layout`")
         return self
 
 
@@ -178,7 +161,7 @@ class Profile(Part):
 
     Attributes:
         name: of the profile; that of its file.
-        description: for people; no part of the hash.
+        description: for people.
         masking: what is masked and how.
         record: how the record is made.
         write: what is written beside the picture, and where.
@@ -208,10 +191,25 @@ class Profile(Part):
     database: Database = Database()
     shard_pictures: Annotated[int, Field(gt=0, le=10_000)] = 100
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_may_be_names(cls, data: object) -> object:
+        """Take `name: 360` and `image_type: 360` for what they mean; YAML takes them for numbers."""
+        if not isinstance(data, dict):
+            return data
+        record = data.get("record")
+        if isinstance(record, dict) and type(record.get("image_type")) is int:
+            data = data | {"record": record | {"image_type": str(record["image_type"])}}
+        return data | {"name": str(data["name"])} if type(data.get("name")) is int else data
+
     @cached_property
     def sha256(self) -> str:
-        """SHA-256, in hex, of all that a profile sets: the same for the same settings, however they are written."""
-        content = self.model_dump(mode="json", exclude={"name", "description"})
+        """SHA-256, in hex, of what makes the files of a picture: masking, record, write, draw.
+
+        The same for the same settings, however they are written. What else a profile sets changes no file, so that a
+        picture that is done stays done.
+        """
+        content = self.model_dump(mode="json", include={"masking", "record", "write", "draw"})
         text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -9,9 +9,11 @@ from typing import Final
 from pydantic import BaseModel
 
 from wayside.core.settings import Settings
+from wayside.metadata.options import PLACEHOLDERS
 from wayside.photos.oldconfig import PANORAMA, OldConfig
 from wayside.photos.oldfields import FIELDS, OLDER_NAMES
 from wayside.photos.profile import Profile, load_profile, profile_names
+from wayside.privacy.settings import COLOURS
 
 _HEAD: Final = """\
 # Profiles
@@ -25,8 +27,8 @@ names what it wants to be different and nothing else; a field that does not exis
 wrong kind.
 
 A profile that asks for the archive (`write.records`, `write.previews`) or for `delete_input` needs a run with an
-archive. Every row and receipt carries the profile's name and a hash of all it sets; name and description are no part
-of that.
+archive. Every row and receipt carries the profile's name and a hash of what makes a picture's files: `masking`,
+`record`, `write` and `draw`. A picture that is done under the same hash is not done again.
 """
 _OLD: Final = """
 ## From the replaced system
@@ -38,6 +40,12 @@ missing, which the replaced system refused, is filled up with its defaults; so i
 | key | default there | here | remark |
 |---|---|---|---|"""
 _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+
+_LISTS: Final = {
+    "PLACEHOLDERS": "with " + ", ".join(f"`{{{name}}}`" for name in PLACEHOLDERS),
+    "COLOURS": ", ".join(f"{name} {list(colour)}" for name, colour in COLOURS.items()),
+}
+_LIST: Final = re.compile(rf"see `({'|'.join(_LISTS)})`")
 
 
 def profiles_markdown(settings: Settings) -> str:
@@ -73,9 +81,12 @@ def _parts(model: type[BaseModel], path: str, shipped: dict[str, Profile]) -> It
 
 
 def meanings_of(model: type[BaseModel]) -> dict[str, str]:
-    """Return what the docstring of a model says of each of its fields."""
+    """Return what the docstring of a model says of each of its fields, with lists that it points to written out."""
     _, _, attributes = (inspect.getdoc(model) or "").partition("\nAttributes:\n")
-    return {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
+    meanings = {}
+    for name, text in _ATTRIBUTE.findall(attributes):
+        meanings[name] = _LIST.sub(lambda found: _LISTS[found[1]], " ".join(text.split()))
+    return meanings
 
 
 def _summary(model: type[BaseModel]) -> str:
