@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -21,7 +21,9 @@ from wayside.core.settings import Settings
 from wayside.core.yamlfile import parse_yaml, read_text
 from wayside.metadata.options import RecordOptions
 from wayside.privacy.settings import Fraction, Masking, Part
-from wayside.vision.decode import Limits
+
+if TYPE_CHECKING:
+    from wayside.vision.decode import Limits
 
 RecordPlace = Literal["output", "input", "archive"]
 PreviewPlace = Literal["output", "input", "archive", "separate"]
@@ -119,8 +121,10 @@ class PhotoLimits(Part):
     max_pixels: Annotated[int, Field(gt=0, le=2**29)] = 200_000_000
 
     @property
-    def decoding(self) -> Limits:
-        """The same for `vision.decode`."""
+    def decoding(self) -> "Limits":
+        """The same for `vision.decode`, which is loaded only where pictures are: DAGs read profiles too."""
+        from wayside.vision.decode import Limits
+
         return Limits(self.max_bytes, self.max_pixels)
 
 
