@@ -20,10 +20,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "include"))
 
 from plate_data import Plates, data_folder, read_plates, split
+
 from wayside.vision.bysize import SizeRecall, recall_by_width, wilson
 from wayside.vision.detections import Detections
 from wayside.vision.evaluate import Report, Truth, claim, evaluate
-from wayside.vision.nms import suppress
+from wayside.vision.nms import areas, intersections, suppress
 
 Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """BGR picture to scores ``[A]`` and boxes ``[A, 4]`` in fractions."""
@@ -61,9 +62,7 @@ def found_in(image: np.ndarray, detect: Detect) -> Detections:
     return Detections.sorted(boxes[kept], scores[kept], ["plate"] * len(kept))
 
 
-def score_pictures(
-    pictures: Sequence[Plates], detect: Detect, score: float = 0.4, width: int = 416
-) -> Figures:
+def score_pictures(pictures: Sequence[Plates], detect: Detect, score: float = 0.4, width: int = 416) -> Figures:
     """Run a detector over labelled pictures; ``width`` is that of its input in pixels."""
     answers = [
         (Truth(one.id, b"", one.boxes, ("plate",) * len(one.boxes)), found_in(one.image, detect)) for one in pictures
@@ -74,6 +73,20 @@ def score_pictures(
         wrong += int((~claim(sure, truth.boxes)[0]).sum())
     sizes = recall_by_width([(truth, found, width) for truth, found in answers], "plate", score, EDGES)
     return Figures(evaluate(answers, score), sizes, wrong / max(1, len(answers)), len(answers))
+
+
+def covered(pictures: Sequence[Plates], detect: Detect, score: float, grow: float = 0.05, share: float = 0.8) -> float:
+    """Share 0..1 of plates of which one box, grown by ``grow`` of its sides on each side, hides at least ``share``."""
+    hidden = total = 0
+    for one in pictures:
+        found = found_in(one.image, detect)
+        boxes = found.boxes[found.scores >= score]
+        sides = boxes[:, 2:] - boxes[:, :2]
+        grown = np.concatenate((boxes[:, :2] - grow * sides, boxes[:, 2:] + grow * sides), 1)
+        shared = intersections(one.boxes, grown) if len(boxes) else np.zeros((len(one.boxes), 1))
+        hidden += int((shared.max(1) >= share * areas(one.boxes)).sum())
+        total += len(one.boxes)
+    return hidden / max(1, total)
 
 
 def onnx_detector(path: Path, width: int, height: int, threads: int = 1) -> Detect:
@@ -102,7 +115,9 @@ def main() -> None:
     parser.add_argument("--score", type=float, default=0.4)
     options = parser.parse_args()
     _, held, _ = split(read_plates(data_folder() / "train_plates.parquet"))
-    figures = score_pictures(held, onnx_detector(options.weights, options.size, options.size), options.score, options.size)
+    figures = score_pictures(
+        held, onnx_detector(options.weights, options.size, options.size), options.score, options.size
+    )
     print(figures.line())
     for part in figures.sizes:
         low, high = wilson(part.found, part.truths)

@@ -11,8 +11,11 @@ import numpy as np
 
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 DIGITS = "0123456789"
-WORDS = ("cafe bakery Hotel MARKET Sale Books pizza BANK Open Garage Taxi Police GTi 320d Turbo Diesel Bus stop ONE WAY "
-         "School Kiosk Post Flowers Express 24h Parking EXIT Transport Logistics & Sons").split()  # fmt: skip
+WORDS = (
+    "cafe", "bakery", "Hotel", "MARKET", "Sale", "Books", "pizza", "BANK", "Open", "Garage", "Taxi", "Police", "GTi",
+    "320d", "Turbo", "Diesel", "Bus", "stop", "WAY", "School", "Kiosk", "Post", "Flowers", "Express", "24h",
+    "Parking", "EXIT", "Transport", "Logistics", "Sons",
+)  # fmt: skip
 FONTS = (cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX)
 STYLES = (
     ((235, 235, 235), (25, 25, 25)),
@@ -28,7 +31,9 @@ STYLES = (
 """Ground and letters of plates, BGR."""
 
 
-def write_text(image: np.ndarray, text: str, box: tuple[int, int, int, int], colour: tuple, font: int, bold: int) -> None:
+def write_text(
+    image: np.ndarray, text: str, box: tuple[int, int, int, int], colour: tuple, font: int, bold: int
+) -> None:
     """Fill ``box`` (x1, y1, x2, y2) of ``image`` with ``text``, stretched to fit."""
     x1, y1, x2, y2 = box
     (width, height), base = cv2.getTextSize(text, font, 2.0, bold)
@@ -108,7 +113,9 @@ def paste(rng: np.random.Generator, image: np.ndarray, patch: np.ndarray, box: n
     height, width = patch.shape[:2]
     scale = size[0] / width
     if scale < 0.5:
-        patch = cv2.resize(patch, (max(2, int(size[0] * 1.4)), max(2, int(size[1] * 1.4))), interpolation=cv2.INTER_AREA)
+        patch = cv2.resize(
+            patch, (max(2, int(size[0] * 1.4)), max(2, int(size[1] * 1.4))), interpolation=cv2.INTER_AREA
+        )
         height, width = patch.shape[:2]
     source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, corners - low.astype(np.float32))

@@ -25,11 +25,12 @@ from torch import Tensor, distributed, multiprocessing
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from loss import cell_grid, detection_loss
 from plate_data import data_folder, read_plates, split
 from plate_loss import assign, mark_unknown
 from plate_network import STRIDES, PlateDetector, WholePlateDetector
 from plate_views import Views
+
+from loss import cell_grid, detection_loss
 from train import follow, make_optimizers, rate, save
 
 WORK = Path(".wayside/training-plates")

@@ -17,10 +17,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from augment import Layout, Picture, compose, degrade
-from demo_city import scenes
 from plate_data import Plates
 from plate_render import add_lamps, erase, paste, render_plate, render_sign
+
+from augment import Layout, Picture, compose, degrade
+from demo_city import scenes
 
 LAYOUT = Layout(((1, 0.5), (2, 0.32), (3, 0.12), (4, 0.06)), 3.0)
 PLATE, UNKNOWN = 0, 1

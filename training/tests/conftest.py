@@ -1,6 +1,7 @@
-"""Lets the tests import the training scripts, which lie side by side in the folder above."""
+"""Lets the tests import the training scripts, which lie side by side in the folder above and in `plates`."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+TRAINING = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TRAINING), str(TRAINING / "plates")]
