@@ -41,8 +41,8 @@ def assign(
     """Targets of a batch from its predictions and its plates.
 
     ``logits`` ``[N, A, 1]``, ``sides`` ``[N, A, 32]``; ``boxes`` ``[G, 4]`` in pixels and the picture of each,
-    ``owner`` ``[G]``; ``centres`` ``[A, 2]``, ``strides`` ``[A]``. Returns the target ``[N, A, 1]``, flat indices ``[P]`` of the
-    cells with a plate, and their boxes ``[P, 4]``.
+    ``owner`` ``[G]``; ``centres`` ``[A, 2]``, ``strides`` ``[A]``. Returns the target ``[N, A, 1]``, flat indices
+    ``[P]`` of the cells with a plate, and their boxes ``[P, 4]``.
     """
     number, cells = logits.shape[:2]
     target = torch.zeros(number * cells)

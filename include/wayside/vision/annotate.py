@@ -25,6 +25,7 @@ COLOURS: Final[dict[str, Colour]] = {
     "motorcycle": (167, 121, 204),
     "motorcyclist": (167, 121, 204),
     "person": (66, 228, 240),
+    "plate": (153, 51, 255),
     "truck": (178, 114, 0),
     "van": (0, 159, 230),
 }
