@@ -60,6 +60,43 @@ def pipeline(description: str) -> Param:
     )
 
 
+def place(title: str, description: str) -> Param:
+    """Ask for a folder or a part of a bucket."""
+    return Param(
+        None,
+        type=["string", "null"],
+        maxLength=1024,
+        examples=["/data/inbox", "gs://bucket/prefix"],
+        title=title,
+        description=f"Folder or gs://bucket/prefix. {description}",
+    )
+
+
+def written(title: str, places: str) -> Param:
+    """Ask at which places something is written."""
+    return Param(
+        None,
+        type=["string", "null"],
+        pattern="^([a-z]+( *, *[a-z]+)*)?$",
+        title=title,
+        description=f"Where they are written, separated by commas: {places}; or none. Empty: as the profile says.",
+        section=HOW,
+    )
+
+
+def choice(title: str, values: dict[str, str], description: str) -> Param:
+    """Ask for one of some values, each shown by its name; the empty one is the default."""
+    return Param(
+        "",
+        type="string",
+        enum=list(values.values()),
+        values_display={value: name for name, value in values.items()},
+        title=title,
+        description=description,
+        section=HOW,
+    )
+
+
 def why() -> Param:
     """Ask for the reason, which is kept with the run."""
     return Param(

@@ -9,7 +9,7 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from wayside import __version__
-from wayside.cli import analyse, bench, counts, demo, models, reprocess, sources, tidy, timeseries
+from wayside.cli import analyse, bench, counts, demo, models, photos, reprocess, sources, tidy, timeseries
 from wayside.core.errors import WaysideError
 
 _HELP = "Pictures taken beside the road become data."
@@ -24,6 +24,9 @@ _commands.command("analyse")(analyse.analyse)
 _commands.command("ingest")(counts.ingest)
 _commands.command("backfill")(reprocess.backfill)
 _commands.command("reprocess")(reprocess.reprocess)
+_commands.command("anonymise")(photos.anonymise)
+_commands.command("check")(photos.check)
+_commands.command("review")(photos.review)
 _commands.command("demo")(demo.demo)
 _commands.command("bench")(bench.bench)
 _commands.command("expire")(tidy.expire)

@@ -49,6 +49,16 @@ class Settings(BaseSettings):
         "", pattern=r"^([A-Za-z][A-Za-z0-9_$#]{0,127})?$", description="schema of the tables; empty: the user's own"
     )
 
+    photo_table: str = Field(
+        "",
+        pattern=r"^([a-z][a-z0-9_]{0,49})?$",
+        description="layout of a road authority's own table in Oracle into which road photos are registered as well, "
+        "such as `vegbilder`; empty: none",
+    )
+    photo_table_refusals: int = Field(
+        1000, ge=0, description="rows of one delivery that this table may refuse; with more nothing of it is registered"
+    )
+
     max_image_bytes: PositiveInt = Field(16 * 2**20, description="largest picture file that is read, in bytes")
     max_image_pixels: PositiveInt = Field(50_000_000, description="largest picture that is decoded, in pixels")
     max_list_bytes: PositiveInt = Field(32 * 2**20, description="largest answer read from a source's API, in bytes")
@@ -66,6 +76,18 @@ class Settings(BaseSettings):
     )
     fetch_redirects: int = Field(3, ge=0, description="redirects followed, each checked again")
     shard_cameras: PositiveInt = Field(250, description="cameras in one task")
+
+    photos_inbox: str = Field(
+        "", description="folder or `gs://` address that `anonymise_images` looks into by schedule"
+    )
+    photos_output: str = Field("", description="folder or `gs://` address where it puts what it makes")
+    photos_archive: str = Field("", description="folder or `gs://` address where it archives originals; empty: nowhere")
+    photos_profile: str = Field("planar", description="profile of the scheduled runs: `planar`, `360` or a file")
+    photos_roots: tuple[str, ...] = Field(
+        (),
+        description="folders and `gs://` addresses below which runs that are started in Airflow may read, write and"
+        " delete; those of the inbox, its output and its archive always count",
+    )
 
     device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto", description="`auto` takes CUDA where it works, else the CPU; `cuda` fails where there is none"

@@ -321,7 +321,7 @@ ROAD_PHOTOS: Final = Table(
         ("original", pa.string(), True, "fate of the original: kept, archived or deleted"),
         ("record", pa.string(), True, "the record as JSON, as it was written"),
         ("profile", pa.string(), False, "configuration profile"),
-        ("profile_sha256", pa.string(), False, "hash of the profile's content"),
+        ("profile_sha256", pa.string(), False, "hash of what the profile says of masks, record and files"),
         ("models", pa.string(), True, "JSON: hash of the weights by model"),
         ("run", pa.string(), False, "name of the run"),
         ("processed_at", _UTC, False, "when"),

@@ -60,6 +60,11 @@ def oracle_target(settings: Settings) -> OracleTarget:
     return OracleTarget(hook.get_conn, settings.oracle_schema)
 
 
+def storage_client(settings: Settings) -> StorageClient:
+    """Return a client of Cloud Storage for places that a run names, of the connection `settings.google_connection`."""
+    return _storage(settings.google_connection)
+
+
 @lru_cache(maxsize=4)
 def _storage(connection: str) -> StorageClient:
     """Return the client of a connection; one a process, since the pages open the store at each request."""

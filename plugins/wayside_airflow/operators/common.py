@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from airflow.sdk import BaseOperator, Context
 
@@ -14,6 +14,7 @@ from wayside_airflow.ranges import run_name
 if TYPE_CHECKING:
     from wayside.core.settings import Settings
     from wayside.stills.ingest import Ingest
+    from wayside.warehouse.parquet import ParquetWarehouse
 
 #: A run maps over so many tasks at the most: each costs Airflow a part of a second, and what is handed on stays small.
 MOST_TASKS: Final = 24
@@ -25,6 +26,14 @@ ShardFields = Mapping[str, Any]
 Task = dict[str, Any]
 #: What a task hands on about what it did.
 Output = Mapping[str, Any]
+
+
+class Kept(Protocol):
+    """Stages that keep their plans in a warehouse."""
+
+    @property
+    def warehouse(self) -> ParquetWarehouse:
+        """Where the plans lie."""
 
 
 def ingest_stages(**changes: Any) -> Ingest:
@@ -67,9 +76,7 @@ def chosen_sources(settings: Settings, text: str) -> list[str]:
     return enabled
 
 
-def save_tasks(
-    work: Ingest, run: str, shards: Sequence[ShardFields], label: Callable[[ShardFields], str]
-) -> list[Task]:
+def save_tasks(work: Kept, run: str, shards: Sequence[ShardFields], label: Callable[[ShardFields], str]) -> list[Task]:
     """Divide shards into as many tasks as a run maps over at the most, and keep them under the name of the run.
 
     Returns:
@@ -81,7 +88,7 @@ def save_tasks(
     return [{"task": number, "label": text} for number, text in enumerate(labels)]
 
 
-def load_tasks(work: Ingest, run: str) -> list[list[dict[str, Any]]]:
+def load_tasks(work: Kept, run: str) -> list[list[dict[str, Any]]]:
     """Return the shards of each task of a run.
 
     Raises:

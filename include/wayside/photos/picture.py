@@ -1,0 +1,226 @@
+"""One picture of a run, from its bytes to its files and its note; see `wayside.photos.journal` for what may be killed.
+
+Files are written in an order that loses nothing: the original into the archive, the record, the preview, and the
+anonymised picture last. Then all are looked at again, a note is made, and only then may the original go.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from wayside.core.clock import Clock
+from wayside.core.errors import ImageError, StoreError
+from wayside.core.ids import folder_id_of
+from wayside.metadata.record import PhotoRecord, extract
+from wayside.photos.access import Patience, Places, sha256_of
+from wayside.photos.job import Expected, Job, expected, folder, preview_name
+from wayside.photos.journal import Journal, MadeFile, Note
+from wayside.privacy.anonymise import Anonymised, anonymise
+from wayside.privacy.find import Finder
+from wayside.privacy.previews import preview
+from wayside.privacy.receipts import Receipt, receipt_of
+from wayside.privacy.settings import CLASSES
+from wayside.store.places import Entry
+from wayside.vision.decode import encode_jpeg
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What it takes to do pictures of a run; shared by the threads of a task.
+
+    Attributes:
+        job: the run.
+        places: where it reads and writes.
+        journal: where outcomes are noted down.
+        load_finder: gives what finds the objects; a verdict on held pictures needs none.
+        patience: with places that are out of reach.
+        clock: what time it is.
+        refused: pictures that are not to be done, with a reason and a sentence for people.
+    """
+
+    job: Job
+    places: Places
+    journal: Journal
+    load_finder: Callable[[], Finder]
+    patience: Patience
+    clock: Clock
+    refused: Mapping[str, tuple[str, str]]
+
+    @property
+    def finder(self) -> Finder:
+        """What finds the objects."""
+        return self.load_finder()
+
+    def do(self, key: str) -> Note:
+        """Do one picture, unless its note says that it is done; return its note.
+
+        Raises:
+            StoreUnavailableError: a place is out of reach, and patience is at its end.
+            StoreError: a place refuses.
+        """
+        entry = self.patience(lambda: self.places.input.entry(key))
+        known = self.journal.read(key)
+        if known is not None and self._holds(known, entry):
+            return self.finish(known) if known.state == "written" else known
+        if entry is None:
+            raise StoreError(f"{self.places.input.uri(key)} was there when the run was planned, and is gone")
+        if key in self.refused:
+            return self._noted(self._failed(entry, *self.refused[key]))
+        try:
+            note = self._made(entry)
+        except ImageError as error:
+            return self._noted(self._failed(entry, error.reason, str(error)))
+        return self.finish(note) if note.state == "written" else self._noted(note)
+
+    def fail(self, key: str, reason: str, detail: str) -> Note:
+        """Note down that a picture failed for a reason that lies outside the picture."""
+        entry = self.places.input.entry(key) or Entry(key, 0, "", self.clock())
+        return self._noted(self._failed(entry, reason, detail))
+
+    def finish(self, note: Note) -> Note:
+        """Delete the original of a picture whose files all lie in place, where that is asked for, and close its note.
+
+        Every file is read again first and must have its hash. Killed in between, the next call finds the original gone
+        and says so.
+        """
+        if not note.delete_input:
+            return self._noted(note.model_copy(update={"state": "final"}))
+        self._noted(note)
+        for made in note.files:
+            self._verify(made)
+        entry = self.places.input.entry(note.photo)
+        if entry is not None and entry.version != note.row["input_version"]:
+            raise StoreError(f"{self.places.input.uri(note.photo)} changed while it was worked on: run again")
+        self.patience(lambda: self.places.input.remove(note.photo))
+        fate = {"fate": "deleted", "at": _text(self.clock()), "files_verified": len(note.files)}
+        closed = {"state": "final", "row": note.row | {"original": "deleted"}}
+        return self._noted(note.model_copy(update=closed | {"receipt": note.receipt | {"original": fate}}))
+
+    def _holds(self, note: Note, entry: Entry | None) -> bool:
+        """Tell whether a note is still true: of this picture, under this profile, and no failure."""
+        row = note.row
+        if row["status"] == "failed" or row["profile_sha256"] != self.job.profile.sha256:
+            return False
+        if entry is None:
+            return note.state == "written" or row["original"] == "deleted"
+        redo = self.job.profile.redo and row["run"] != self.job.run
+        return bool(row["input_version"] == entry.version and not redo)
+
+    def _made(self, entry: Entry) -> Note:
+        """Make the files of a picture and put them in place, or into the hold where a person has to look first."""
+        profile = self.job.profile
+        data = self.patience(lambda: self.places.input.load(entry.key, profile.limits.max_bytes))
+        if data is None:
+            raise StoreError(f"{self.places.input.uri(entry.key)} was there when the run was planned, and is gone")
+        record = extract(data, self.places.input.uri(entry.key), profile.recording, entry.modified)
+        done = anonymise(data, profile.masking, self.finder, limits=profile.limits.decoding, draw=profile.draw)
+        record = record.with_results(_counts(done), preview_name(entry.key, profile))
+        held = profile.review.enabled
+        files = [self._file(one, data, done, record) for one in self._expected(entry.key)]
+        made = [self._put(one, content, held=held) for one, content in files if not (held and one.where == "archive")]
+        row = self._row(entry, data) | self._found(done, record, made)
+        row |= {"status": "held" if held else "done", "original": "archived" if self.places.archive else "kept"}
+        return Note(
+            photo=entry.key,
+            state="held" if held else "written",
+            row=row,
+            receipt=self._receipt(entry, data, done).model_dump(mode="json"),
+            files=tuple(made),
+            delete_input=profile.delete_input,
+            review=profile.review.reasons(entry.key, [one.found.score for one in done.masked]) if held else (),
+        )
+
+    def _expected(self, key: str) -> tuple[Expected, ...]:
+        return expected(key, self.job.profile, archive=self.places.archive is not None)
+
+    def _file(self, one: Expected, data: bytes, done: Anonymised, record: PhotoRecord) -> tuple[Expected, bytes]:
+        if one.what == "record":
+            return one, record.to_json().encode()
+        if one.what == "preview":
+            crop = preview(done.filled, self.job.profile.masking.preview)
+            return one, encode_jpeg(crop, self.job.profile.masking.output.quality)
+        return one, data if one.where == "archive" else done.data
+
+    def _put(self, one: Expected, content: bytes, *, held: bool) -> MadeFile:
+        """Write a file and look whether it lies there as it should."""
+        made = MadeFile(what=one.what, where=one.where, key=one.key, sha256=sha256_of(content), bytes=len(content))
+        place, key = (self.places.hold, made.held_key) if held else (self.places.at(one.where), one.key)
+        self.patience(lambda: place.save(key, content))
+        there = self.patience(lambda: place.entry(key))
+        if there is None or there.bytes != len(content):
+            raise StoreError(f"{place.uri(key)} was written, and does not lie there as it was written")
+        return made
+
+    def _verify(self, made: MadeFile) -> None:
+        """Read a file again; raise `StoreError` unless it has its hash."""
+        place = self.places.at(made.expected.where)
+        data = self.patience(lambda: place.load(made.key, made.bytes))
+        if data is None or sha256_of(data) != made.sha256:
+            raise StoreError(f"{place.uri(made.key)} is not as it was written: the original stays where it is")
+
+    def _row(self, entry: Entry, data: bytes | None = None) -> Row:
+        """Return what every row says, that of a failure too."""
+        return {
+            "source": self.job.source,
+            "folder": folder_id_of(folder(entry.key)),
+            "photo": entry.key,
+            "input_version": entry.version,
+            "input_sha256": None if data is None else sha256_of(data),
+            "input_bytes": entry.bytes,
+            "profile": self.job.profile.name,
+            "profile_sha256": self.job.profile.sha256,
+            "run": self.job.run,
+            "processed_at": _text(self.clock()),
+        }
+
+    def _found(self, done: Anonymised, record: PhotoRecord, made: list[MadeFile]) -> Row:
+        """Return what a row says of a picture that was done."""
+        uris = {(one.what, one.where): self.places.at(one.expected.where).uri(one.key) for one in made}
+        records, previews = ([uri for (what, _), uri in uris.items() if what == kind] for kind in ("record", "preview"))
+        warnings = [*record.warnings, *(f"not looked for: {name}" for name in self.finder.missing)]
+        return {
+            "detail": "; ".join(warnings) or None,
+            "reason": "remarks" if warnings else None,
+            "output_sha256": sha256_of(done.data),
+            "output_bytes": len(done.data),
+            "width": done.width,
+            "height": done.height,
+            **record.columns(),
+            "objects": json.dumps(_counts(done)),
+            "hidden_share": round(done.hidden_share, 6),
+            "least_score": min((round(one.found.score, 4) for one in done.masked), default=None),
+            "mode": done.mode,
+            "mode_reason": done.mode_reason,
+            "output_uri": uris.get(("picture", "output")),
+            "json_uri": records[0] if records else None,
+            "preview_uri": previews[0] if previews else None,
+            "archive_uri": uris.get(("picture", "archive")),
+            "record": record.to_json(),
+            "models": json.dumps({model.name: model.sha256 for model in self.finder.models}),
+        }
+
+    def _receipt(self, entry: Entry, data: bytes, done: Anonymised) -> Receipt:
+        return receipt_of(self.job, entry, data, done, self.finder, self.clock())
+
+    def _failed(self, entry: Entry, reason: str, detail: str) -> Note:
+        row = self._row(entry) | {"status": "failed", "reason": reason, "detail": detail, "original": "kept"}
+        return Note(photo=entry.key, state="final", row=row)
+
+    def _noted(self, note: Note) -> Note:
+        self.journal.write(note)
+        return note
+
+
+def _counts(done: Anonymised) -> dict[str, int]:
+    """Return the number of hidden objects by class, in the order of the classes."""
+    found = Counter(one.found.label for one in done.masked)
+    return {label: found[label] for label in CLASSES if found[label]}
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()

@@ -1,0 +1,136 @@
+"""Pictures that wait for a person: which ones to look at, what a person is shown, and what a verdict does.
+
+Where a profile asks for a review, all files of a run lie in a hold of our own until somebody has looked at a sample,
+and at those with objects of a low score. What is shown was anonymised before; originals stay where they are.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+
+from wayside.core.errors import ImageError, StoreError
+from wayside.photos.access import Places, sha256_of
+from wayside.photos.journal import MadeFile, Note
+from wayside.photos.picture import Work
+from wayside.privacy.settings import COLOURS
+from wayside.vision.decode import Image, decode, encode_jpeg
+
+CELL: Final = (640, 360)
+COLUMNS: Final = 3
+MOST_SHOWN: Final = 60
+_MARGIN: Final = 4
+_LINE: Final = 22
+
+
+def waiting(notes: Iterable[Note], run: str) -> list[Note]:
+    """Return the pictures of a run that are held; those that a person should look at come first."""
+    held = [note for note in notes if note.state == "held" and note.row["run"] == run]
+    return sorted(held, key=lambda note: (not note.review, note.photo))
+
+
+def release(work: Work, notes: Sequence[Note], *, reviewer: str, rejected: Collection[str] = ()) -> list[Note]:
+    """Put held files in their places, or throw away those of pictures that were rejected.
+
+    May be called again after a stop: what was released is not held any more, and files are written in one step each.
+
+    Args:
+        work: of the run.
+        notes: held pictures.
+        reviewer: who decided, for the receipts.
+        rejected: pictures that must not be published; they end as failed, for the reason `rejected`.
+
+    Raises:
+        StoreError: a held file is not as it was written, or the original changed meanwhile.
+    """
+    done = []
+    for note in notes:
+        if note.photo in rejected:
+            done.append(_rejected(work, note, reviewer))
+        else:
+            done.append(work.finish(_placed(work, note, reviewer)))
+        for made in note.files:
+            work.places.hold.remove(made.held_key)
+    return done
+
+
+def contact_sheet(notes: Sequence[Note], places: Places) -> bytes:
+    """Return a JPEG of the first pictures of `notes`, anonymised as they are held, with outlines of what is hidden."""
+    shown = [note for note in notes if _held_picture(note) is not None][:MOST_SHOWN]
+    rows = max(1, -(-len(shown) // COLUMNS))
+    width, height = CELL[0] + _MARGIN, CELL[1] + _LINE + _MARGIN
+    sheet = np.full((rows * height + _MARGIN, COLUMNS * width + _MARGIN, 3), 32, np.uint8)
+    for number, note in enumerate(shown):
+        top = _MARGIN + number // COLUMNS * height
+        left = _MARGIN + number % COLUMNS * width
+        cell = _cell(note, places)
+        sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+        text = f"{number + 1}  {note.photo[-60:]}  {', '.join(note.review)}"
+        place = (left, top + CELL[1] + _LINE - 6)
+        cv2.putText(sheet, text.encode("ascii", "replace").decode(), place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (230,) * 3)
+    return encode_jpeg(sheet, 85)
+
+
+def _placed(work: Work, note: Note, reviewer: str) -> Note:
+    """Copy what is held to where it belongs, and the original into the archive; return the note that says so."""
+    files = list(note.files)
+    if work.places.archive is not None:
+        files.insert(0, _archived(work, note))
+    for made in note.files:
+        data = work.places.hold.load(made.held_key, made.bytes)
+        if data is None:
+            place = work.places.at(made.expected.where)
+            data = place.load(made.key, made.bytes)  # released just before a stop
+        if data is None or sha256_of(data) != made.sha256:
+            raise StoreError(f"{work.places.hold.uri(made.held_key)} is not as it was written: do {note.photo} again")
+        place = work.places.at(made.expected.where)
+        work.patience(lambda place=place, made=made, data=data: place.save(made.key, data))  # type: ignore[misc]
+    row = note.row | {"status": "done"}
+    if work.places.archive is not None:
+        row["archive_uri"] = work.places.archive.uri(note.photo)
+    receipt = note.receipt | {"reviewer": reviewer}
+    return note.model_copy(update={"state": "written", "files": tuple(files), "row": row, "receipt": receipt})
+
+
+def _archived(work: Work, note: Note) -> MadeFile:
+    limit = work.job.profile.limits.max_bytes
+    data = work.patience(lambda: work.places.input.load(note.photo, limit))
+    if data is None or sha256_of(data) != note.row["input_sha256"]:
+        raise StoreError(f"{work.places.input.uri(note.photo)} changed since it was anonymised: do it again")
+    archive = work.places.at("archive")
+    work.patience(lambda: archive.save(note.photo, data))
+    return MadeFile(what="picture", where="archive", key=note.photo, sha256=sha256_of(data), bytes=len(data))
+
+
+def _rejected(work: Work, note: Note, reviewer: str) -> Note:
+    nothing = dict.fromkeys(("output_uri", "json_uri", "preview_uri", "output_sha256", "output_bytes"))
+    row = note.row | nothing | {"status": "failed", "reason": "rejected", "detail": f"rejected by {reviewer}"}
+    row |= {"original": "kept", "record": None}
+    closed = Note(photo=note.photo, state="final", row=row)
+    work.journal.write(closed)
+    return closed
+
+
+def _held_picture(note: Note) -> MadeFile | None:
+    return next((made for made in note.files if made.what == "picture" and made.where == "output"), None)
+
+
+def _cell(note: Note, places: Places) -> Image:
+    made = _held_picture(note)
+    data = None if made is None else places.hold.load(made.held_key, made.bytes)
+    try:
+        picture = decode(data or b"", at_least=CELL)
+    except ImageError:
+        return np.full((CELL[1], CELL[0], 3), 64, np.uint8)
+    scale = min(CELL[0] / picture.image.shape[1], CELL[1] / picture.image.shape[0])
+    size = (max(1, round(picture.image.shape[1] * scale)), max(1, round(picture.image.shape[0] * scale)))
+    cell = cv2.resize(picture.image, size, interpolation=cv2.INTER_AREA)
+    for one in note.receipt.get("objects", ()):
+        left, top, right, bottom = (
+            round(value * side / full)
+            for value, side, full in zip(one["box"], size * 2, (picture.width, picture.height) * 2, strict=True)
+        )
+        red, green, blue = COLOURS.get(one["label"], (255, 160, 0))
+        cv2.rectangle(cell, (left, top), (right, bottom), (blue, green, red), 1)
+    return np.asarray(cell, np.uint8)
