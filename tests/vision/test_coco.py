@@ -104,6 +104,7 @@ def test_packed_run_lengths_from_anywhere_never_reach_the_library_unchecked(text
         ({"bbox": [1, 2, 3, 4], "image_id": [1]}, "no such picture"),
         ({"bbox": [1, 2, 3, 4], "category_id": 99}, "no such category"),
         ({"bbox": [1, 2, 3, 4], "id": "a"}, "no id"),
+        ({"bbox": [1, 2, 3, 4], "id": 5}, "its id is there twice"),
         ({}, "no box of four numbers"),
         ({"segmentation": [[1, 2, 3, 4]]}, "a polygon has less than three corners"),
         ({"segmentation": [[1, 2, 3, 4, 1e9, 5]]}, "a corner lies far outside of the picture"),
@@ -118,9 +119,9 @@ def test_packed_run_lengths_from_anywhere_never_reach_the_library_unchecked(text
     ],
 )
 def test_a_bad_object_is_left_out_and_reported(tmp_path: Path, entry: dict[str, Any], reason: str) -> None:
-    found = read(tmp_path, document([entry, {"bbox": [1, 2, 3, 4]}]))
+    found = read(tmp_path, document([{"bbox": [1, 2, 3, 4], "id": 5}, entry, {"bbox": [1, 2, 3, 4]}]))
     assert dict(found.faults) == {reason: 1}
-    assert [one.id for one in found.pictures[0].objects] == [1]
+    assert [one.id for one in found.pictures[0].objects] == [5, 2]
     assert reason in found.examples[0]
 
 

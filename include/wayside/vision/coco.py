@@ -137,9 +137,10 @@ def read_coco(path: Path, *, limits: Limits, names: Mapping[str, str] | None = N
     categories = dict(_categories(document["categories"], known, faults))
     objects: dict[int, list[Labelled]] = {}
     pictures = dict(_pictures(document["images"], limits, faults))
+    seen: set[int] = set()
     for number, entry in enumerate(document["annotations"]):
         try:
-            picture, one = _object(entry, pictures, categories, ignored)
+            picture, one = _object(entry, pictures, categories, ignored, seen)
         except BadEntryError as error:
             faults.note(f"object {_said(entry, number)}", error)
         else:
@@ -289,14 +290,18 @@ def _object(
     pictures: Mapping[int, tuple[str, int, int]],
     categories: Mapping[int, tuple[str, str | None]],
     ignored: Counter[str],
+    seen: set[int],
 ) -> tuple[int, Labelled | None]:
     if not isinstance(entry, dict) or not is_whole(entry.get("id")):
         raise BadEntryError("no id")
+    if entry["id"] in seen:
+        raise BadEntryError("its id is there twice")
     picture, category = entry.get("image_id"), entry.get("category_id")
     if not is_whole(picture) or picture not in pictures:
         raise BadEntryError("no such picture")
     if not is_whole(category) or category not in categories:
         raise BadEntryError("no such category")
+    seen.add(entry["id"])
     name, label = categories[category]
     if label is None:
         ignored[name] += 1
