@@ -80,12 +80,16 @@ def windows(height: int, width: int, tiling: Tiling) -> tuple[Window, ...]:
     Returns:
         The windows; the first is the whole picture.
     """
+    return tuple(dict.fromkeys(look for level in levels(height, width, tiling) for look in level))
+
+
+def levels(height: int, width: int, tiling: Tiling) -> tuple[tuple[Window, ...], ...]:
+    """List the windows level by level, as `windows` does: first the looks at the whole, last the smallest tiles."""
     whole = [Window(0, 0, width, height, width)]
     if tiling.wrap and width > 1:
         whole.append(Window(width // 2, 0, width, height, width))
-    sides = list(_levels(height, width, tiling))
-    tiles = [window for side in reversed(sides) for window in _level(height, width, side, tiling)]
-    return tuple(dict.fromkeys([*whole, *tiles]))
+    tiles = [tuple(_level(height, width, side, tiling)) for side in _sides(height, width, tiling)]
+    return tuple(whole), *reversed(tiles)
 
 
 def cut(image: Image, window: Window) -> Image:
@@ -151,7 +155,7 @@ def _covered(spans: list[tuple[int, int]], width: int) -> int:
     return total
 
 
-def _levels(height: int, width: int, tiling: Tiling) -> Iterator[tuple[int, int]]:
+def _sides(height: int, width: int, tiling: Tiling) -> Iterator[tuple[int, int]]:
     """Yield (tile, overlap) of each level, finest first."""
     longer = max(height, width)
     if tiling.enabled == "never" or (tiling.enabled == "auto" and longer <= tiling.tile):
