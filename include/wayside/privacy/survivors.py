@@ -1,0 +1,137 @@
+"""What of the original can still be seen under a mask: three questions, asked of the finished file and of the fill.
+
+1. Does the file show what was filled in? Each coefficient of each block that the mask touches is compared with the one
+   that the fill has in that place: within what encoders round differently, it must be the same. This leaves no room
+   for a mask that was turned the wrong way, for a block that was forgotten, or for another file's pixels.
+2. Was everything filled? In a window of 16 x 16 pixels with fine texture, masked pixels that all still have their
+   values were forgotten: no fill meets a texture by chance.
+3. Can the fill be undone? What is a weighted sum of blurred copies of the original is a blur, and a blur can be
+   inverted. The share of the fill's variance that such a sum explains (R squared of a least-squares fit) is next to 1
+   for blurs of any size. Flat colours and mosaics are not asked: next to all of their pixels equal their neighbours.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wayside.privacy.coefficients import read
+from wayside.privacy.lossless import expected, touched
+from wayside.privacy.objects import Mask
+from wayside.privacy.orientation import as_stored, orientation_of
+from wayside.vision.decode import Image
+
+WINDOW: Final = 16
+"""Side of the windows of the second question, in pixels."""
+_LEAST_MASKED: Final = 64  # pixels of a window
+_UNCHANGED: Final = 0.9  # share of the masked pixels of a window
+_LEAST_INNER: Final = 100  # pixels of a region that are asked whether they are flat
+_NOT_FLAT: Final = 0.6  # share of a region; a mosaic of the smallest cells reaches 0.44
+_EXPLAINED: Final = 0.6
+_LEAST_VARIANCE: Final = 4.0  # grey levels squared; what is flatter shows nothing
+_BLURS: Final = (1, 3, 7, 15, 31, 63, 127)  # sides of box filters, pixels
+_MARGIN: Final = 64
+_MOST_SAMPLES: Final = 5000
+
+
+def changed_blocks(output: bytes, mask: Mask, filled: Image) -> tuple[int, tuple[int, int]]:
+    """Return how many blocks under the mask show something else than the fill, and where the first one is.
+
+    Args:
+        output: the anonymised JPEG.
+        mask: bool [H, W], upright.
+        filled: uint8 [H, W, 3] blue-green-red, upright.
+
+    Returns:
+        The count over all colour planes, and (left, top) in pixels as stored of the first; (0, 0) where there is none.
+
+    Raises:
+        ImageError: the file has no coefficients that could be read, or another size.
+    """
+    orientation = orientation_of(output)
+    hidden = np.ascontiguousarray(as_stored(mask, orientation))
+    picture = np.ascontiguousarray(as_stored(filled, orientation))
+    coded = read(output, (hidden.shape[0], hidden.shape[1]))
+    count, first = 0, (0, 0)
+    for number, plane in enumerate(coded.planes):
+        where = touched(hidden, plane)
+        apart = np.abs(plane.blocks[where].astype(np.int32) - expected(picture, coded, number, where))
+        # One step of rounding, and with steps of one or two grey levels what encoders convert differently.
+        wrong = (apart > 1 + 4 // plane.table.astype(np.int32)).any(axis=(1, 2))
+        if wrong.any() and not count:
+            row, column = np.argwhere(where)[wrong.argmax()]
+            first = (int(column) * 8 * plane.across, int(row) * 8 * plane.down)
+        count += int(np.count_nonzero(wrong))
+    return count, first
+
+
+def survivors(seen: Image, original: Image, mask: Mask, *, noise: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield what survives of the original under the mask: (`pixels` or `cosmetic`, where and what).
+
+    Args:
+        seen: uint8 [H, W, 3] blue-green-red: the fill, or the decoded output.
+        original: uint8 [H, W, 3], upright as well.
+        mask: bool [H, W].
+        noise: by how many grey levels `seen` may be off: 0 for the fill itself, some for what was decoded.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    for region in range(1, count):
+        left, top, width, height, _ = (int(number) for number in stats[region])
+        place = f"{width} x {height} pixels at {left}, {top}"
+        inner = slice(top, top + height), slice(left, left + width)
+        hidden = labels[inner] == region
+        windows = _forgotten(seen[inner], original[inner], hidden, noise)
+        if windows:
+            yield "pixels", f"{windows} windows of a masked region of {place} show the original"
+            continue
+        outer = (
+            slice(max(top - _MARGIN, 0), top + height + _MARGIN),
+            slice(max(left - _MARGIN, 0), left + width + _MARGIN),
+        )
+        share = _explained(seen[outer], original[outer], labels[outer] == region, noise)
+        if share > _EXPLAINED:
+            yield "cosmetic", f"a blur of the original explains {share:.0%} of what a region of {place} shows"
+
+
+def _forgotten(seen: Image, original: Image, hidden: Mask, noise: int) -> int:
+    """Return in how many windows the masked pixels still have their values."""
+    close = (cv2.absdiff(seen, original).max(axis=2) <= 2 + noise) & hidden
+    grey = _grey(original)
+    texture = np.abs(grey - cv2.blur(grey, (3, 3))) * hidden
+    masked, same, fine = (_windows(one) for one in (hidden, close, texture))
+    alike = (masked >= _LEAST_MASKED) & (same >= _UNCHANGED * masked) & (fine >= (3 + noise) * masked)
+    return int(np.count_nonzero(alike))
+
+
+def _windows(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the sums over windows that lie side by side, [rows, columns]."""
+    starts = [np.arange(0, side, WINDOW) for side in values.shape]
+    lines = np.add.reduceat(values.astype(np.float64), starts[0], axis=0)
+    return np.asarray(np.add.reduceat(lines, starts[1], axis=1), np.float64)
+
+
+def _explained(seen: Image, original: Image, hidden: Mask, noise: int) -> float:
+    """Return the share of the variance of what is not flat in a region that blurs of the original explain, 0..1."""
+    kernel = np.ones((3, 3), np.uint8)
+    inside = cv2.erode(hidden.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0).astype(np.bool_)
+    grey = np.asarray(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY), np.uint8)
+    uneven = (cv2.dilate(grey, kernel) - cv2.erode(grey, kernel) > noise) & inside
+    judged, rough = np.count_nonzero(inside), np.count_nonzero(uneven)
+    if judged < _LEAST_INNER or rough < _NOT_FLAT * judged:
+        return 0.0
+    chosen = np.flatnonzero(uneven)
+    chosen = chosen[:: -(-len(chosen) // _MOST_SAMPLES)]
+    values = grey.ravel()[chosen].astype(np.float64)
+    if values.var() < _LEAST_VARIANCE + noise**2:
+        return 0.0
+    source = _grey(original)
+    blurs = [cv2.blur(source, (side, side)).ravel()[chosen] for side in _BLURS]
+    terms = np.column_stack([*blurs, np.ones(len(chosen))]).astype(np.float64)
+    weights, *_ = np.linalg.lstsq(terms, values, rcond=None)
+    return float(1 - np.var(values - terms @ weights) / values.var())
+
+
+def _grey(image: Image) -> NDArray[np.float32]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.float32)

@@ -1,0 +1,72 @@
+"""Write the anonymised file: by its coefficients where that is possible, else encoded anew, and say which and why.
+
+A picture is looked at and masked upright. Its coefficients are as stored, so for the lossless way the mask is turned
+back and the orientation tag stays; a picture that is encoded anew is upright already and has no such tag.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from wayside.privacy.exifpolicy import kept_exif
+from wayside.privacy.jpegfile import build, colour_of, parse
+from wayside.privacy.lossless import LosslessImpossible, edit_lossless
+from wayside.privacy.objects import Mask
+from wayside.privacy.orientation import as_stored, orientation_of
+from wayside.privacy.reencode import profile, reencode
+from wayside.privacy.settings import Output
+from wayside.vision.decode import Image
+
+Mode = Literal["lossless", "reencode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An anonymised file.
+
+    Attributes:
+        data: a JPEG file.
+        mode: `lossless` or `reencode`.
+        mode_reason: why it was encoded anew although `lossless` was asked for; None otherwise.
+    """
+
+    data: bytes
+    mode: Mode
+    mode_reason: str | None
+
+
+def write_output(original: bytes, filled: Image, mask: Mask, output: Output) -> Written:
+    """Return the anonymised file, with the metadata that the policy keeps and no others.
+
+    Args:
+        original: the file that was anonymised: JPEG, PNG or WebP.
+        filled: uint8 [H, W, 3] blue-green-red, upright, filled where the mask is.
+        mask: bool [H, W], upright.
+        output: mode, quality, subsampling and policy of metadata.
+
+    Raises:
+        ImageError: the file is broken, its metadata to keep do not fit, or JPEG cannot hold a picture of this size.
+        ValueError: mask and picture are of different sizes.
+    """
+    if filled.shape[:2] != mask.shape:
+        raise ValueError(f"a mask of {mask.shape} for a picture of {filled.shape[:2]}")
+    icc = profile(original) if output.exif.icc == "keep" else b""
+    reason = None
+    if output.mode == "lossless":
+        try:
+            return Written(_lossless(original, filled, mask, output, icc), "lossless", None)
+        except LosslessImpossible as impossible:
+            reason = impossible.message
+    exif = kept_exif(original, output.exif)
+    return Written(reencode(filled, original, output, exif=exif, icc=icc), "reencode", reason)
+
+
+def _lossless(original: bytes, filled: Image, mask: Mask, output: Output, icc: bytes) -> bytes:
+    if not original.startswith(b"\xff\xd8\xff"):
+        raise LosslessImpossible("not_jpeg", "the picture is no JPEG, so it has no coefficients to keep")
+    orientation = orientation_of(original)
+    stored_mask = np.ascontiguousarray(as_stored(mask, orientation))
+    stored = np.ascontiguousarray(as_stored(filled, orientation))
+    edited = parse(edit_lossless(original, stored_mask, stored))
+    return build(edited, colour_of(edited), exif=kept_exif(original, output.exif, orientation=orientation), icc=icc)
