@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from wayside.core.errors import ConfigError
-from wayside.core.tables import RUNS, TABLES
+from wayside.core.tables import RUNS
 from wayside.store.files import TEMPORARY
 from wayside.warehouse import sql
 from wayside.warehouse.layout import LOCK, drop_lasting, locked
@@ -86,8 +86,7 @@ def prune_outbox(warehouse: ParquetWarehouse, now: datetime, days: int = STAGED_
     """Remove batches that are not open, which a crash left, and halves of files. Marks and open batches stay."""
     root, limit = warehouse.outbox.root, (now - days * _DAY).timestamp()
     removed = Removed()
-    for table in TABLES.values():
-        folder = root / table.name
+    for folder in root.iterdir() if root.is_dir() else ():  # also of tables that are made of ours
         try:
             is_open = {json.loads((folder / "open.json").read_bytes())["file"]}
         except FileNotFoundError:

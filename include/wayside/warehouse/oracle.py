@@ -7,7 +7,7 @@ one commit shows all of it. A large batch is staged by the direct path, which co
 session of its own, into the staging table alone, while the first one holds the ledger.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
@@ -57,7 +57,7 @@ class OracleTarget:
         with self._session(f"delivering {batch.table.name} to Oracle, batch {batch.name}") as connection:
             if batch.table.name not in self._prepared:
                 self._prepare(connection, batch.table)
-            delivery = _Delivery(batch, self._schema(connection), self._open)
+            delivery = Delivery(batch, self._schema(connection), self._open)
             if delivery.take(connection):
                 delivery.stage(connection, direct=self.direct_path_rows)
                 delivery.replace(connection)
@@ -106,8 +106,13 @@ class OracleTarget:
             raise
 
 
-class _Delivery:
-    """One batch on its way into one schema; `another` opens a second session."""
+class Delivery:
+    """One batch on its way into one schema; `another` opens a second session.
+
+    A subclass may merge otherwise and say otherwise what becomes of rows that are refused.
+    """
+
+    array: int | None = None  # rows that are bound at once; None for as many as is good for short rows
 
     def __init__(self, batch: Batch, schema: str, another: Callable[[], Any]) -> None:
         self.batch = batch
@@ -115,6 +120,7 @@ class _Delivery:
         self.another = another
         self.columns = columns(batch.table)
         self.rows = batch.rows()
+        self.staged = self.rows.num_rows  # how many have to be there when all are staged
         self.target = qualified(schema, batch.table.name)
         self.staging = qualified(schema, staging_name(batch.table))
 
@@ -151,9 +157,9 @@ class _Delivery:
             self._bind(connection)
         with connection.cursor() as cursor:
             cursor.execute(f'SELECT COUNT(*) FROM {self.staging} WHERE "{STAGED_BY}" = :1', [self.batch.name])  # noqa: S608
-            if (staged := cursor.fetchone()[0]) != self.rows.num_rows:
+            if (staged := cursor.fetchone()[0]) != self.staged:
                 raise TransientError(
-                    f"{self.batch.name} has {self.rows.num_rows} rows and {staged} are staged in Oracle: another "
+                    f"{self.batch.name} has {self.staged} rows and {staged} are staged in Oracle: another "
                     "process stages the same batch, or was given up while it did; try again"
                 )
 
@@ -175,16 +181,18 @@ class _Delivery:
         names = [STAGED_BY, *(name for column in self.columns for name, _ in column.parts)]
         binds = ", ".join(f":{place}" for place in range(1, len(names) + 1))
         statement = f"INSERT INTO {self.staging} ({_listed(names)}) VALUES ({binds})"  # noqa: S608
-        for part in self._parts(_ARRAY):
+        for part in self._parts(self.array or _ARRAY):
             with connection.cursor() as cursor:
                 cursor.setinputsizes(None, *(kind for column in self.columns for kind in column.bind_types))
                 cursor.executemany(statement, self._tuples(part), batcherrors=True)
                 errors = cursor.getbatcherrors()
             if errors:
-                keys = [
-                    ", ".join(map(str, row.values())) for row in part.select(list(self.batch.table.key)).to_pylist()
-                ]
-                raise refused_rows(errors, keys, f"delivering {self.batch.table.name}, batch {self.batch.name}")
+                self._refuse(errors, part)
+
+    def _refuse(self, errors: Sequence[Any], part: pa.Table) -> None:
+        """Act on the errors of single rows of a part, by their places in it."""
+        keys = [", ".join(map(str, row.values())) for row in part.select(list(self.batch.table.key)).to_pylist()]
+        raise refused_rows(errors, keys, f"delivering {self.batch.table.name}, batch {self.batch.name}")
 
     def _load(self, connection: Any) -> None:
         names = [STAGED_BY, *(name for column in self.columns for name, _ in column.parts)]

@@ -2,8 +2,9 @@
 
 A text is `VARCHAR2(n CHAR)` of a length that its name has, or `CLOB`; a field may say otherwise in its metadata under
 `oracle`: `varchar2:80`, `clob`, `sdo_point_2d:4326` or `sdo_point_3d:5973`. A point is a struct of the fractions x, y
-and, in space, z, and travels as numbers, of which the statement builds the object. Oracle keeps no empty text but a
-null, so only texts of the key are `NOT NULL`.
+and, in space, z, and travels as numbers, of which the statement builds the object. `number` makes a fraction a `NUMBER`
+without limits, `date` a time a `DATE`, in UTC. Oracle keeps no empty text but a null, so only texts of the key are
+`NOT NULL`.
 """
 
 import re
@@ -18,7 +19,7 @@ from wayside.core.errors import ConfigError, InvalidIdentifierError
 from wayside.core.tables import Table
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_$#]{0,127}")
-_MARKER: Final = re.compile(r"clob|varchar2:([1-9][0-9]{0,3})|sdo_point_([23])d:([0-9]{1,7})")
+_MARKER: Final = re.compile(r"clob|number|date|varchar2:([1-9][0-9]{0,3})|sdo_point_([23])d:([0-9]{1,7})")
 _UTC: Final = pa.timestamp("us", tz="UTC")
 
 # Characters of the texts whose length is ruled; a key has to fit into an index block, so its texts are short.
@@ -26,6 +27,8 @@ _LENGTHS: Final = {"source": 63, "camera": 127, "pipeline": 200, "run": 127, "sh
 _IN_KEY: Final = 100
 _ELSE: Final = 1000  # times four bytes, the most that a VARCHAR2 holds everywhere
 _LONG: Final = frozenset({("runs", "cameras"), ("runs", "why"), ("runs", "note"), ("camera_changes", "detail")})
+
+_WITHOUT_SIZE: Final = {"number": ("NUMBER", pa.types.is_floating), "date": ("DATE", pa.types.is_timestamp)}
 
 _DEGREES: Final = frozenset({4258, 4326, 4937, 4979, 8307})
 _GLOBE: Final = ((-180.0, 180.0), (-90.0, 90.0), (-1000.0, 10000.0))
@@ -109,12 +112,18 @@ class Column:
         kind = self.field.type
         if pa.types.is_boolean(kind):
             array = pc.cast(array, pa.int8())
-        elif pa.types.is_date(kind):
-            array = pc.cast(array, pa.timestamp("s"))
+        elif self.kind == "DATE":
+            # The driver writes the fields as they are, and drops parts of a second.
+            if pa.types.is_timestamp(kind) and kind.tz:
+                array = pc.cast(array, _UTC)
+            array = pc.cast(array, pa.timestamp("s"), safe=False)
         elif pa.types.is_timestamp(kind):
             # The driver drops the zone and writes +00:00, so the clock has to show UTC.
             array = pc.cast(array, _UTC if kind.tz else pa.timestamp("us"))
-        return [array.to_pylist()]
+        values = array.to_pylist()
+        if self.kind == "NUMBER" and pa.types.is_floating(kind):
+            values = [int(value) if value is not None and value.is_integer() else value for value in values]
+        return [values]
 
 
 def identifier(name: str) -> str:
@@ -142,6 +151,11 @@ def _column(table: Table, field: pa.Field) -> Column:
     told = _MARKER.fullmatch(marker)
     if marker and not told:
         raise ConfigError(f"{table.name}.{field.name} is marked {marker!r}, which means nothing for Oracle")
+    if told and told[0] in _WITHOUT_SIZE:
+        kind, fits = _WITHOUT_SIZE[told[0]]
+        if not fits(field.type):
+            raise ConfigError(f"{table.name}.{field.name} is of type {field.type} and marked {marker!r}")
+        return Column(field, name, kind, None, field.nullable and not keyed)
     if told and told[2]:
         return Column(field, name, "MDSYS.SDO_GEOMETRY", None, field.nullable, point=_point(table, field, told))
     if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):

@@ -19,7 +19,7 @@ from wayside.warehouse.oracle_errors import EXISTS, code_of
 LEDGER: Final = "WAYSIDE_BATCHES"
 STAGED_BY: Final = "WAYSIDE_BATCH"
 _NAME: Final = "VARCHAR2(100 CHAR)"
-_LEDGER_COLUMNS: Final = (
+LEDGER_COLUMNS: Final = (
     f'"NAME" {_NAME} NOT NULL',
     '"TABLE_NAME" VARCHAR2(128 CHAR) NOT NULL',
     '"ROW_COUNT" NUMBER(10) NOT NULL',
@@ -54,7 +54,7 @@ class Dictionary:
             ConfigError: a column that is there does not fit; the message names it.
         """
         wanted, staged = columns(table), _staged(columns(table))
-        self._create(LEDGER, ", ".join(_LEDGER_COLUMNS))
+        self._create(LEDGER, ", ".join(LEDGER_COLUMNS))
         self._create(table.name, ", ".join(_declared(table, wanted)))
         self._create(staging_name(table), ", ".join(staged.values()))
         self._extend(table, wanted, staged)

@@ -81,13 +81,27 @@ def refused_rows(errors: Sequence[Any], keys: Sequence[str], doing: str) -> Ways
 
     Where one of them says that the database is full or gone, that is what is wrong, and not the rows.
     """
-    for error in errors:
-        other = _typed(error, False, doing)
-        if not isinstance(other, AuditError) and type(other) is not WaysideError:
-            return other
+    if (other := not_of_rows(errors, doing)) is not None:
+        return other
     shown = "; ".join(f"{keys[error.offset]}: {_first_line(error)}" for error in errors[:_SHOWN])
     more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
     return AuditError(f"{doing}: Oracle refused {len(errors)} rows, so none is published: {shown}{more}")
+
+
+def not_of_rows(errors: Sequence[Any], doing: str) -> WaysideError | None:
+    """Return our error for the first of the driver's that is no fault of a row, None if each may be one."""
+    for error in errors:
+        detail = error.args[0] if isinstance(error, Exception) and error.args else error
+        outside = isinstance(error, oracledb.OperationalError | oracledb.InterfaceError)
+        other = _typed(detail, outside, doing)
+        if not isinstance(other, AuditError) and type(other) is not WaysideError:
+            return other
+    return None
+
+
+def said_by(error: Any) -> str:
+    """Return what the database said of a row, in one line."""
+    return _first_line(error.args[0] if isinstance(error, Exception) and error.args else error)
 
 
 def _typed(detail: Any, outside: bool, doing: str) -> WaysideError:

@@ -30,6 +30,7 @@ from wayside.warehouse.scope import Scope
 
 MAX_SCOPES: Final = 2_000
 MAX_ROWS: Final = 2_000_000
+MAX_BYTES: Final = 256 * 2**20  # of rows in memory: those with records of photos are long
 # A mark without its rows after this long: the publisher was killed between the two.
 _IN_FLIGHT: Final = 3600.0  # seconds
 
@@ -141,7 +142,7 @@ class Outbox:
                 return found
             entries: list[Entry] = []
             parts: list[pa.Table] = []
-            number = 0
+            number = size = 0
             for path in self._marks(table):
                 # The age is looked at before the rows: those that a publisher puts in place later are another batch's.
                 document, age = json.loads(path.read_bytes()), time.time() - path.stat().st_mtime
@@ -150,7 +151,8 @@ class Outbox:
                 entries.append(Entry(scope, document["id"], document["sha256"] == digest or age > _IN_FLIGHT))
                 parts.append(rows)
                 number += rows.num_rows
-                if len(entries) >= MAX_SCOPES or number >= MAX_ROWS:
+                size += rows.nbytes
+                if len(entries) >= MAX_SCOPES or number >= MAX_ROWS or size >= MAX_BYTES:
                     break
             return self._save(table, entries, parts) if entries else None
 

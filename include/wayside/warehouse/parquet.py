@@ -7,7 +7,8 @@ scope are staged beside it under names that depend only on the plan, and a rerun
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -45,20 +46,23 @@ def _ordered(table: Table, rows: pa.Table) -> pa.Table:
 
 def open_lake(settings: Settings) -> "ParquetWarehouse":
     """Open the Parquet files of the settings; where another warehouse is configured, they feed its outbox."""
-    return ParquetWarehouse(settings.lake, outbox=settings.warehouse != "duckdb")
+    made = {"road_photos": (settings.photo_table,)} if settings.photo_table else {}
+    return ParquetWarehouse(settings.lake, outbox=settings.warehouse != "duckdb", made=made)
 
 
 class ParquetWarehouse:
     """Tables below the folder `root`: `published/` is what readers see, `staging/` is what is being made.
 
-    With `outbox`, whatever is published is also noted down for delivery to another warehouse.
+    With `outbox`, whatever is published is also noted down for delivery to another warehouse. `made` names, by table,
+    tables elsewhere that are made out of its rows; these have outboxes of their own names.
     """
 
-    def __init__(self, root: Path, *, outbox: bool = False) -> None:
+    def __init__(self, root: Path, *, outbox: bool = False, made: Mapping[str, Sequence[str]] | None = None) -> None:
         self.root = root.absolute()
         self.layout = Layout(self.root / "published")
         self.outbox = Outbox(self.root / "outbox")
         self.marks = outbox
+        self.made = made or {}
 
     # Writing
 
@@ -95,10 +99,16 @@ class ParquetWarehouse:
         path, data = self.layout.path(table, scope), _parquet(_ordered(table, rows))
         with locked(_folder(table, path)):
             if not (path.is_file() and path.read_bytes() == data):
-                if self.marks:
-                    self.outbox.mark(table, scope, _hash(data))
+                self._note(table, scope, _hash(data))
                 put(path, data)
         return cast("int", rows.num_rows)
+
+    def _note(self, table: Table, scope: Scope, sha256: str) -> None:
+        """Note down for delivery what is about to be in place."""
+        if self.marks:
+            self.outbox.mark(table, scope, sha256)
+        for name in self.made.get(table.name, ()):
+            self.outbox.mark(replace(table, name=name), scope, sha256)
 
     def compact(self, before: date, sources: Sequence[str] | None = None) -> Compacted:
         """Make one file of each day before `before`; see `wayside.warehouse.compact`."""
@@ -160,12 +170,15 @@ class ParquetWarehouse:
             return rows, _hash(_parquet(rows))
         return pq.read_table(pa.BufferReader(data)), _hash(data)
 
-    def resend(self, table: Table) -> int:
-        """Note down every published scope of a table for delivery, as when a warehouse is new; return how many."""
-        scopes = self.scopes(table)
+    def resend(self, table: Table, made: str = "") -> int:
+        """Note down every published scope of a table for delivery, as when a warehouse is new; return how many.
+
+        With `made` only for the table of that name, which is made of this one.
+        """
+        scopes, noted = self.scopes(table), replace(table, name=made or table.name)
         for scope in scopes:
             with locked(_folder(table, self.layout.path(table, scope))):
-                self.outbox.mark(table, scope, self.content(table, scope)[1])
+                self.outbox.mark(noted, scope, self.content(table, scope)[1])
         return len(scopes)
 
     def scopes(
