@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, computed_field, model_validator
 
 from wayside.privacy.settings import Fill, Finding, Output, Part
 
@@ -36,10 +36,12 @@ Moment = Annotated[AwareDatetime, PlainSerializer(lambda moment: _zulu(moment), 
 
 
 class FileFacts(Part):
-    """One file, as it was read or written: the hash and number of its bytes."""
+    """One file, as it was read or written: the hash and number of its bytes, the upright picture's size in pixels."""
 
     sha256: Sha256
-    bytes: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
 
 
 class UsedModel(Part):
@@ -85,27 +87,28 @@ class Original(Part):
         fate: `kept` where it was; `archived`: copied to `uri`, and kept where it was; `deleted` by Wayside; `gone`: it
             was to be deleted and lay there no more, since a run was stopped just then, or somebody took it away.
         uri: where it was archived.
-        at: when it was deleted, or found gone.
-        verified: of `deleted`: what lay there right before, read again.
-        files_verified: of `deleted`: files made of it that were read again before it went, and had their hashes.
+        archived: it was copied to `uri`.
+        deleted_at: when it was deleted, or found gone.
+        verified_sha256: of `deleted`: hash of what lay there right before, read again.
+        verified_size: of `deleted`: its size.
         retention: for how long it may be kept, in the words of whoever runs this.
     """
 
     fate: Literal["kept", "archived", "deleted", "gone"]
     uri: Text | None = None
-    at: Moment | None = None
-    verified: FileFacts | None = None
-    files_verified: Annotated[int, Field(ge=1)] | None = None
+    archived: bool = False
+    deleted_at: Moment | None = None
+    verified_sha256: Sha256 | None = None
+    verified_size: Annotated[int, Field(ge=0)] | None = None
     retention: Text | None = None
 
     @model_validator(mode="after")
     def _proven(self) -> Self:
-        if (self.at is not None) != (self.fate in {"deleted", "gone"}):
-            raise ValueError("`at` is given for an original that is deleted or gone, and for no other")
-        proof = {self.verified is not None, self.files_verified is not None}
-        if proof != {self.fate == "deleted"}:
-            raise ValueError("`verified` and `files_verified` prove an original `deleted`, and no other fate")
-        if self.fate == "archived" and self.uri is None:
+        if (self.deleted_at is not None) != (self.fate in {"deleted", "gone"}):
+            raise ValueError("`deleted_at` belongs to an original that is deleted or gone, and to no other")
+        if {self.verified_sha256 is not None, self.verified_size is not None} != {self.fate == "deleted"}:
+            raise ValueError("`verified_sha256` and `verified_size` prove an original `deleted`, and no other fate")
+        if (self.fate == "archived" or self.archived) and self.uri is None:
             raise ValueError("an original that was archived needs its `uri`")
         return self
 
@@ -118,13 +121,10 @@ class Receipt(Part):
         photo: its path below the source.
         input: the file as it came.
         output: the anonymised file.
-        width: pixels of the upright picture.
-        height: the same.
         models: what looked for objects.
         missing: models that should have and were not there.
         finding: what was looked for.
         fill: what a hidden pixel became.
-        irreversible: every object was hidden, by a fill that cannot be undone; a blur is cosmetic.
         writing: how the output was written, with the policy on metadata.
         objects: what was found.
         hidden_share: share of the picture that is hidden, 0..1.
@@ -146,13 +146,10 @@ class Receipt(Part):
     photo: Text
     input: FileFacts
     output: FileFacts
-    width: Annotated[int, Field(gt=0)]
-    height: Annotated[int, Field(gt=0)]
     models: tuple[UsedModel, ...]
     missing: tuple[Text, ...] = ()
     finding: Finding
     fill: Fill
-    irreversible: bool
     writing: Output
     objects: tuple[ReceiptObject, ...]
     hidden_share: Annotated[Number, Field(ge=0, le=1)]
@@ -168,12 +165,17 @@ class Receipt(Part):
     time: Moment
     original: Original
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def irreversible(self) -> bool:
+        """Whether every object was hidden by a fill that cannot be undone; a blur is cosmetic, and this says so."""
+        return self.fill.irreversible and all(one.action == "filled" for one in self.objects)
+
     @model_validator(mode="after")
-    def _true_to_itself(self) -> Self:
-        if self.original.verified not in {None, self.input}:
+    def _the_file_that_came(self) -> Self:
+        seen = (self.original.verified_sha256, self.original.verified_size)
+        if self.original.fate == "deleted" and seen != (self.input.sha256, self.input.size):
             raise ValueError("the original that was deleted is not the file that came: hash or size differ")
-        if self.irreversible != (self.fill.irreversible and all(one.action == "filled" for one in self.objects)):
-            raise ValueError("`irreversible` says something else than `fill` and `objects`")
         return self
 
 
