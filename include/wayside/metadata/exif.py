@@ -98,9 +98,14 @@ class Exif:
         """The GPS directory; None where there is none."""
         return _position(self.tiff.gps) if self.tiff.gps else None
 
-    @cached_property
+    @property
     def xp_title(self) -> str | None:
         """The title (XPTitle), which is UTF-16; without the NUL that some writers put behind it."""
+        return (self.xp_title_written or "").split("\x00", 1)[0].strip() or None
+
+    @cached_property
+    def xp_title_written(self) -> str | None:
+        """The same as it is written."""
         return _utf16(self.tiff.image.get(_XP_TITLE))
 
     @cached_property
@@ -118,7 +123,7 @@ class Exif:
         """Standard texts that may name a person: artist, owner, description and comments."""
         texts = [self._text(part, tag) for part, tag in _PERSONAL]
         texts += [_utf16(self.tiff.image.get(tag)) for tag in _PERSONAL_XP]
-        return tuple(text for text in texts if text)
+        return tuple(text for text in (text.split("\x00", 1)[0].strip() for text in texts if text) if text)
 
     def standard(self) -> Mapping[str, str]:
         """Return the standard tags by name, each as readable text, as the library exifread puts them."""
@@ -207,7 +212,7 @@ def _time(text: str | None) -> datetime | None:
 def _utf16(found: Entry | None) -> str | None:
     if found is None:
         return None
-    return found.raw[: len(found.raw) // 2 * 2].decode("utf-16-le", "replace").split("\x00", 1)[0].strip() or None
+    return found.raw[: len(found.raw) // 2 * 2].decode("utf-16-le", "replace") or None
 
 
 def _position(gps: Directory) -> Position:

@@ -20,20 +20,22 @@ LONGEST: Final = 4096
 """Characters of a path that are looked at."""
 
 _SEPARATORS: Final = re.compile(r"[\\/]+")
-_COUNTY: Final = re.compile(r"(\d\d)\b")
-_DATE_FOLDER: Final = re.compile(r"(?:19|20)\d\d")
-_LANE: Final = re.compile(r"(?:^|_)f(\d+[a-z]?\d*)(?=$|[_.])", re.IGNORECASE)
-_LANE_COMPAT: Final = re.compile(r"f(\d\w*)", re.IGNORECASE)
-_LANE_OLD: Final = re.compile(r"f(\d+)", re.IGNORECASE)
-_ROAD: Final = re.compile(r"(?:^|[^a-z0-9])([ERFKPS])([SHWAPEBUQVXMTG])(\d+)", re.IGNORECASE)
-_ROAD_COMPAT: Final = re.compile(r"([ERFKPS])([SHWAPEBUQVXMTG])(\d+)", re.IGNORECASE)
-_JUNCTION: Final = re.compile(r"_S(\d+)D(\d+)_m(\d+)_([KSA])D(\d+)")
-_SECTION: Final = re.compile(r"S(\d+)D(\d+)\b")
-_METRE: Final = re.compile(r"(?<!k)m(\d+)_f")
-_METRE_ANY: Final = re.compile(r"(?<!k)m(\d+)_f", re.IGNORECASE)
-_KILOMETRE: Final = re.compile(r"km(\d+)[_.,](\d{3})(?!\d)", re.IGNORECASE)
-_HP: Final = re.compile(r"hp(\d+)", re.IGNORECASE)
-_METRE_OLD: Final = re.compile(r"_m(\d+)", re.IGNORECASE)
+_ANY_CASE: Final = re.IGNORECASE | re.ASCII
+_COUNTY: Final = re.compile(r"(\d\d)\b", re.ASCII)
+_DATE_FOLDER: Final = re.compile(r"(?:19|20)\d\d", re.ASCII)
+_TWO: Final = re.compile(r"[0-9]{2}")
+_LANE: Final = re.compile(r"(?:^|_)f(\d+[a-z]?\d*)(?=$|[_.])", _ANY_CASE)
+_LANE_COMPAT: Final = re.compile(r"f(\d\w*)", _ANY_CASE)
+_LANE_OLD: Final = re.compile(r"f(\d+)", _ANY_CASE)
+_ROAD: Final = re.compile(r"(?:^|[^a-z0-9])([ERFKPS])([SHWAPEBUQVXMTG])(\d+)", _ANY_CASE)
+_ROAD_COMPAT: Final = re.compile(r"([ERFKPS])([SHWAPEBUQVXMTG])(\d+)", _ANY_CASE)
+_JUNCTION: Final = re.compile(r"_S(\d+)D(\d+)_m(\d+)_([KSA])D(\d+)", re.ASCII)
+_SECTION: Final = re.compile(r"S(\d+)D(\d+)\b", re.ASCII)
+_METRE: Final = re.compile(r"(?<!k)m(\d+)_f", re.ASCII)
+_METRE_ANY: Final = re.compile(r"(?<!k)m(\d+)_f", _ANY_CASE)
+_KILOMETRE: Final = re.compile(r"km(\d+)[_.,](\d{3})(?!\d)", _ANY_CASE)
+_HP: Final = re.compile(r"hp(\d+)", _ANY_CASE)
+_METRE_OLD: Final = re.compile(r"_m(\d+)", _ANY_CASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Named:
         anchor: `ankerpunkt`, with its zeros.
         junction: `kryssdel`.
         side: `sideanleggsdel`.
-        metre: metre on the section.
+        metre: metre on the section; metre 0 is an empty text by the old rules.
         lane: `feltkode`, say `4K`.
     """
 
@@ -96,14 +98,15 @@ def read_parts(parts: Sequence[str], *, compat: bool = False) -> Named:
     found = Named()
     dated = False
     for part in parts:
-        dated = bool(_DATE_FOLDER.fullmatch(part)) or (dated and len(part) == 2 and part.isdigit())
+        dated = bool(_DATE_FOLDER.fullmatch(part)) or (dated and bool(_TWO.fullmatch(part)))
         if county := _county(part, compat=compat, dated=dated):
             found = replace(found, county=county)
         found = _junction(_road(found, part, compat=compat), part)
         if lane := (_LANE_COMPAT if compat else _LANE).search(part):
             found = replace(found, lane=lane[1].lstrip("0") or None)
-        if not found.metre:
-            found = replace(found, metre=_metre(part, compat=compat))
+        metre = None if found.metre else _metre(part, compat=compat)
+        if metre is not None:
+            found = replace(found, metre=metre)
     return found
 
 
@@ -174,7 +177,7 @@ def _junction(found: Named, part: str) -> Named:
 
 def _metre(part: str, *, compat: bool) -> str | None:
     if found := (_METRE if compat else _METRE_ANY).search(part):
-        return (found[1].lstrip("0") if compat else _plain(found[1])) or None
+        return found[1].lstrip("0") if compat else _plain(found[1])
     if found := _KILOMETRE.search(part):
         return str(int(found[1][-9:]) * 1000 + int(found[2]))
     return None
