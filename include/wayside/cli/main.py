@@ -9,7 +9,7 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from wayside import __version__
-from wayside.cli import analyse, bench, counts, demo, models, photos, reprocess, sources, tidy, timeseries
+from wayside.cli import analyse, bench, counts, demo, models, photos, receipts, reprocess, sources, tidy, timeseries
 from wayside.core.errors import WaysideError
 
 _HELP = "Pictures taken beside the road become data."
@@ -19,6 +19,7 @@ _commands.add_typer(models.app, name="models", help="Detectors: list, pull, veri
 _commands.add_typer(counts.app, name="counts", help="What was counted.")
 _commands.add_typer(timeseries.app, name="timeseries", help="Daily series, seasonally adjusted.")
 _commands.add_typer(tidy.warehouse_app, name="warehouse", help="Tables: send them to another warehouse again.")
+_commands.add_typer(receipts.app, name="receipts", help="What was done to each road photo: verify, show, head.")
 _commands.command("fetch")(sources.fetch)
 _commands.command("analyse")(analyse.analyse)
 _commands.command("ingest")(counts.ingest)

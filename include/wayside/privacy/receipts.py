@@ -193,7 +193,7 @@ def text_sha256(text: str) -> str:
 
 def link(previous: str, receipt_sha256: str) -> str:
     """Return the link of a row: the SHA-256 of the two hashes in hex, joined."""
-    return hashlib.sha256(f"{previous}{receipt_sha256}".encode("ascii")).hexdigest()
+    return hashlib.sha256(f"{previous}{receipt_sha256}".encode()).hexdigest()
 
 
 # The chain
