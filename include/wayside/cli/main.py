@@ -9,7 +9,20 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from wayside import __version__
-from wayside.cli import analyse, bench, counts, demo, models, photos, receipts, reprocess, sources, tidy, timeseries
+from wayside.cli import (
+    analyse,
+    bench,
+    counts,
+    demo,
+    metadata,
+    models,
+    photos,
+    receipts,
+    reprocess,
+    sources,
+    tidy,
+    timeseries,
+)
 from wayside.core.errors import WaysideError
 
 _HELP = "Pictures taken beside the road become data."
@@ -28,6 +41,7 @@ _commands.command("reprocess")(reprocess.reprocess)
 _commands.command("anonymise")(photos.anonymise)
 _commands.command("check")(photos.check)
 _commands.command("review")(photos.review)
+_commands.command("metadata")(metadata.metadata)
 _commands.command("demo")(demo.demo)
 _commands.command("bench")(bench.bench)
 _commands.command("expire")(tidy.expire)

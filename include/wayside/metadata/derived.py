@@ -22,6 +22,7 @@ OBJECT_IDS: Final = {1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 6: "b
 
 _LANE_IN_NAME: Final = re.compile(r"_f\d+", re.ASCII)
 _PLANAR: Final = re.compile(r"(^|/)(\d{4})/planar(?=/|$)", re.IGNORECASE | re.ASCII)
+_HIGHEST: Final = 1e5
 _POINT: Final = re.compile(r"srid=4326;POINT Z\( ?(\S+) (\S+) ([^\s)]+) ?\)")
 
 
@@ -57,8 +58,9 @@ def point(lon: str | float | None, lat: str | float | None, alt: str | float | N
     east, north = number(str(lon)), number(str(lat))
     if east is None or north is None or abs(east) > 180 or abs(north) > 90:
         return None
-    height = alt if number(str(alt)) is not None else "NaN"
-    return f"srid=4326;POINT Z( {lon} {lat} {height} )"
+    height = number(str(alt))
+    height_text = "NaN" if height is None or abs(height) > _HIGHEST else _digits(str(alt), height)
+    return f"srid=4326;POINT Z( {_digits(str(lon), east)} {_digits(str(lat), north)} {height_text} )"
 
 
 def point_of(text: object) -> tuple[float, float, float | None] | None:
@@ -145,6 +147,11 @@ def version_text(application: str, configured: date) -> str:
 def float_text(value: float | None) -> str | None:
     """Return a number as the replaced system wrote it; None stays, and so does what is not finite."""
     return None if value is None or not math.isfinite(value) else str(value)
+
+
+def _digits(text: str, value: float) -> str:
+    """Return the digits as they are; one with an exponent, which the readers of points do not know, is written out."""
+    return f"{value:.15f}".rstrip("0").rstrip(".") if "e" in text.lower() else text
 
 
 def _said(value: object, options: RecordOptions) -> str:

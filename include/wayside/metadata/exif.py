@@ -26,6 +26,8 @@ _ORIENTATION, _MODEL, _XP_TITLE, _MAKER_NOTE = 274, 272, 40091, 37500
 _TIMES: Final = ((36867, "photo"), (36868, "photo"), (306, "image"))
 _PERSONAL: Final = (("image", 270), ("image", 315), ("photo", 37510), ("photo", 42032))
 _PERSONAL_XP: Final = (40092, 40093, 40095)
+_FIRST_XP: Final = 40000  # from here on Windows' own texts, and ours
+_HIDDEN: Final = frozenset({_MAKER_NOTE, *(tag for _, tag in _PERSONAL)})
 _MARK: Final = b"Exif\x00"
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 _SOS, _EOI, _APP1 = 0xDA, 0xD9, 0xE1
@@ -126,11 +128,14 @@ class Exif:
         return tuple(text for text in (text.split("\x00", 1)[0].strip() for text in texts if text) if text)
 
     def standard(self) -> Mapping[str, str]:
-        """Return the standard tags by name, each as readable text, as the library exifread puts them."""
+        """Return the standard tags by name, each as readable text, as the library exifread puts them.
+
+        Those that may name a person are left out, and so are the maker's notes and the road XML.
+        """
         import exifread
 
-        main = {tag: value for tag, value in self.tiff.image.items() if tag not in {IMAGE_PROPERTIES, REFLINK_INFO}}
-        photo = {tag: value for tag, value in self.tiff.photo.items() if tag != _MAKER_NOTE}
+        main = {tag: value for tag, value in self.tiff.image.items() if tag < _FIRST_XP and tag not in _HIDDEN}
+        photo = {tag: value for tag, value in self.tiff.photo.items() if tag not in _HIDDEN}
         block = write_tiff(main, photo, self.tiff.gps)
         try:
             found = exifread.process_file(io.BytesIO(block), details=False, extract_thumbnail=False)

@@ -33,6 +33,7 @@ RMS_FIELDS: Final = (
     "HeadingRmsError",
 )
 
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DECLARATION: Final = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
@@ -220,10 +221,7 @@ def reflink(root: Node) -> Reflink:
 
 def number(text: str | None) -> float | None:
     """Return a text as a finite number; None for no text, `NaN` and anything else."""
-    try:
-        value = float(text) if text else math.nan
-    except ValueError:
-        return None
+    value = float(text) if text and _NUMBER.fullmatch(text) else math.nan
     return value if math.isfinite(value) else None
 
 
