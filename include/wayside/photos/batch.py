@@ -21,6 +21,7 @@ from wayside.photos.job import Expected, Job, expected
 from wayside.photos.journal import Journal, Note
 from wayside.photos.picture import Work
 from wayside.photos.plan import Shard, There, divide, look, name_clashes
+from wayside.photos.proof import completed
 from wayside.photos.receipts import publish_receipts
 from wayside.photos.review import release
 from wayside.privacy.find import Finder, load_finder
@@ -135,7 +136,7 @@ class Batch:
         """
         notes = list(self.journal.notes())
         receipts = [note for note in notes if note.state == "final" and note.receipt]
-        publish_receipts(self.warehouse, self.job.source, [note.receipt for note in receipts], self.clock())
+        publish_receipts(self.warehouse, self.job.source, [completed(note.receipt) for note in receipts], self.clock())
         by_folder: dict[str, list[Note]] = {}
         for note in notes:
             if note.state != "written":
@@ -185,7 +186,7 @@ class Batch:
             wanted.add("archive")
         for where in sorted(wanted - {"input"}):
             place = self.places.at(where)  # type: ignore[arg-type]
-            sizes[where] = self.patience(lambda place=place: _sizes(place))  # type: ignore[misc]
+            sizes[where] = self.patience(lambda place=place: _sizes(place))
         return There(sizes)
 
 
@@ -200,7 +201,7 @@ def load_job(warehouse: ParquetWarehouse, run: str) -> Job:
 
 
 def _sizes(place: Any) -> dict[str, int]:
-    return {entry.key: entry.bytes for entry in place.entries()} if place.reachable() else {}
+    return {entry.key: entry.bytes for entry in place.entries()}
 
 
 def _same(known: Row, new: Row) -> bool:

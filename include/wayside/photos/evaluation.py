@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,8 +67,8 @@ class Order(BaseModel):
     pictures: Path
     finding: Finding | None = None
     names: Mapping[str, str] = {}
-    limit: int | None = Field(None, ge=1)
-    worst: int = Field(12, ge=0, le=99)
+    limit: Annotated[int, Field(ge=1)] | None = None
+    worst: Annotated[int, Field(ge=0, le=99)] = 12
 
 
 class Boxes(Protocol):

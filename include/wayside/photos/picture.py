@@ -16,15 +16,16 @@ from wayside.core.errors import ImageError, StoreError
 from wayside.core.ids import folder_id_of
 from wayside.metadata.record import PhotoRecord, extract
 from wayside.photos.access import Patience, Places, sha256_of
+from wayside.photos.columns import columns_of
 from wayside.photos.job import Expected, Job, expected, folder, preview_name
 from wayside.photos.journal import Journal, MadeFile, Note
+from wayside.photos.proof import deleted, receipt_of
 from wayside.privacy.anonymise import Anonymised, anonymise
 from wayside.privacy.find import Finder
 from wayside.privacy.previews import preview
-from wayside.privacy.receipts import Receipt, receipt_of
 from wayside.privacy.settings import CLASSES
 from wayside.store.places import Entry
-from wayside.vision.decode import encode_jpeg
+from wayside.vision.decode import check, encode_jpeg
 
 Row = dict[str, Any]
 
@@ -93,13 +94,14 @@ class Work:
         self._noted(note)
         for made in note.files:
             self._verify(made)
-        entry = self.places.input.entry(note.photo)
-        if entry is not None and entry.version != note.row["input_version"]:
+        limit = self.job.profile.limits.max_bytes
+        data = self.patience(lambda: self.places.input.load(note.photo, limit))
+        if data is not None and sha256_of(data) != note.row["input_sha256"]:
             raise StoreError(f"{self.places.input.uri(note.photo)} changed while it was worked on: run again")
         self.patience(lambda: self.places.input.remove(note.photo))
-        fate = {"fate": "deleted", "at": _text(self.clock()), "files_verified": len(note.files)}
-        closed = {"state": "final", "row": note.row | {"original": "deleted"}}
-        return self._noted(note.model_copy(update=closed | {"receipt": note.receipt | {"original": fate}}))
+        fate = {"at": self.clock(), "sha256": note.row["input_sha256"], "size": note.row["input_bytes"]}
+        closed = {"state": "final", "row": note.row | {"original": "deleted"}, "receipt": deleted(note.receipt, **fate)}
+        return self._noted(note.model_copy(update=closed))
 
     def _holds(self, note: Note, entry: Entry | None) -> bool:
         """Tell whether a note is still true: of this picture, under this profile, and no failure."""
@@ -117,6 +119,7 @@ class Work:
         data = self.patience(lambda: self.places.input.load(entry.key, profile.limits.max_bytes))
         if data is None:
             raise StoreError(f"{self.places.input.uri(entry.key)} was there when the run was planned, and is gone")
+        check(data, limits=profile.limits.decoding)
         record = extract(data, self.places.input.uri(entry.key), profile.recording, entry.modified)
         done = anonymise(data, profile.masking, self.finder, limits=profile.limits.decoding, draw=profile.draw)
         record = record.with_results(_counts(done), preview_name(entry.key, profile))
@@ -129,7 +132,9 @@ class Work:
             photo=entry.key,
             state="held" if held else "written",
             row=row,
-            receipt=self._receipt(entry, data, done).model_dump(mode="json"),
+            receipt=receipt_of(
+                self.job, entry.key, data, done, self.finder, archive_uri=self._archive_uri(entry.key), now=self.clock()
+            ),
             files=tuple(made),
             delete_input=profile.delete_input,
             review=profile.review.reasons(entry.key, [one.found.score for one in done.masked]) if held else (),
@@ -190,7 +195,7 @@ class Work:
             "output_bytes": len(done.data),
             "width": done.width,
             "height": done.height,
-            **record.columns(),
+            **columns_of(record),
             "objects": json.dumps(_counts(done)),
             "hidden_share": round(done.hidden_share, 6),
             "least_score": min((round(one.found.score, 4) for one in done.masked), default=None),
@@ -204,8 +209,8 @@ class Work:
             "models": json.dumps({model.name: model.sha256 for model in self.finder.models}),
         }
 
-    def _receipt(self, entry: Entry, data: bytes, done: Anonymised) -> Receipt:
-        return receipt_of(self.job, entry, data, done, self.finder, self.clock())
+    def _archive_uri(self, key: str) -> str | None:
+        return None if self.places.archive is None else self.places.archive.uri(key)
 
     def _failed(self, entry: Entry, reason: str, detail: str) -> Note:
         row = self._row(entry) | {"status": "failed", "reason": reason, "detail": detail, "original": "kept"}

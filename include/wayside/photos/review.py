@@ -14,6 +14,7 @@ from wayside.core.errors import ImageError, StoreError
 from wayside.photos.access import Places, sha256_of
 from wayside.photos.journal import MadeFile, Note
 from wayside.photos.picture import Work
+from wayside.photos.proof import reviewed
 from wayside.privacy.settings import COLOURS
 from wayside.vision.decode import Image, decode, encode_jpeg
 
@@ -89,7 +90,7 @@ def _placed(work: Work, note: Note, reviewer: str) -> Note:
     row = note.row | {"status": "done"}
     if work.places.archive is not None:
         row["archive_uri"] = work.places.archive.uri(note.photo)
-    receipt = note.receipt | {"reviewer": reviewer}
+    receipt = reviewed(note.receipt, reviewer)
     return note.model_copy(update={"state": "written", "files": tuple(files), "row": row, "receipt": receipt})
 
 
@@ -132,5 +133,5 @@ def _cell(note: Note, places: Places) -> Image:
             for value, side, full in zip(one["box"], size * 2, (picture.width, picture.height) * 2, strict=True)
         )
         red, green, blue = COLOURS.get(one["label"], (255, 160, 0))
-        cv2.rectangle(cell, (left, top), (right, bottom), (blue, green, red), 1)
+        cv2.rectangle(cell, (left, top), (right, bottom), (blue, green, red), 2)
     return np.asarray(cell, np.uint8)

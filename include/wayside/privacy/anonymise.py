@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wayside.core.errors import LeakError
-from wayside.privacy.fills import fill
+from wayside.core.errors import ImageError, LeakError
+from wayside.privacy.fills import fill, fill_refusal
 from wayside.privacy.find import Finder
 from wayside.privacy.leaks import Leak, scan
 from wayside.privacy.masks import grown
@@ -82,6 +82,8 @@ def anonymise(
     """
     image = decode(data, limits=limits).image
     height, width = image.shape[:2]
+    if (refusal := fill_refusal(masking.fill, width)) and draw:
+        raise ImageError("fill_refused", refusal)
     masked = tuple(grown(finder.find(image), masking.find, height, width))
     hidden = masked if draw else ()
     mask = union(hidden, height, width)

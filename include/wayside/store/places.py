@@ -83,6 +83,8 @@ class FolderPlace:
     def entries(self) -> Iterator[Entry]:
         """Yield every file, sorted by its key; links to folders are not followed."""
         self._look()
+        if self._create and not self.root.exists():
+            return
         yield from sorted(self._below(self.root, "", 0), key=lambda entry: entry.key)
 
     def entry(self, key: str) -> Entry | None:
