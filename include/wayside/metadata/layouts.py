@@ -196,6 +196,9 @@ def load_layout(which: str, folder: Path) -> TableLayout:
         if not _KEY.fullmatch(which) or not path.is_file():
             known = ", ".join(layout_names(folder)) or "none"
             raise ConfigError(f"there is no layout {which!r}; there are {known}, or give the path of a YAML file")
+        if (found := read_layout(path)).name.lower() != which.lower():
+            raise ConfigError(f"{path} is the layout of {found.name}: call the file {found.name.lower()}.yaml")
+        return found
     return read_layout(path)
 
 

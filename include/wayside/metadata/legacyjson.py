@@ -7,20 +7,24 @@ What is put right, and nothing else:
   begins no escape; `\n`, `\"` and their like elsewhere stay escapes.
 * Decimal commas, in the fields that hold numbers, and in positions.
 * Coordinates in the wrong order, where the caller says that they are.
-* Driver, registration number and comments in the road authority's XML: that system kept them, here they go.
+* Driver, registration number and comments in the road authority's XML: that system kept them, here they go. An XML text
+  that cannot be read cannot be cleaned and is left out, as it is of a new record.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from wayside.core.errors import WaysideError
+from wayside.metadata.redact import Names, compact, names_in, pretty, redacted
+from wayside.metadata.roadxml import Node, RoadXmlError, parse_xml
 
 MAX_BYTES: Final = 4 * 2**20
 _MAX_KEYS: Final = 1_000
 _XML: Final = ("exif_imageproperties", "exif_reflinkinfo")
+_PRETTY: Final = '<?xml version="1.0" ?>'  # how the first version of that system began; its XML has lines
 _POSITIONS: Final = ("exif_gpsposisjon", "senterlinjeposisjon")
 # The fields that hold one number each; a comma in any other text is a comma.
 NUMBERS: Final = (
@@ -44,8 +48,6 @@ _WINDOWS_PATH: Final = re.compile(
 _BACKSLASH: Final = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9A-Fa-f]{4})|)')
 _IN_PATH: Final = re.compile(r"\\(?!u[0-9A-Fa-f]{4})")
 
-Redact = Callable[[str], str]
-
 
 class RecordError(WaysideError):
     """A file holds no record; `reason` is a short machine-readable word."""
@@ -66,23 +68,22 @@ class Legacy:
 
     Attributes:
         record: its keys and values, put right and redacted.
-        changes: what was put right, as `exif_meter: decimal comma`.
+        changes: what was put right or left out, as `exif_meter: decimal comma`.
     """
 
     record: dict[str, Any]
     changes: tuple[str, ...] = ()
 
 
-def read_record(data: bytes, *, redact: Redact, flip_wkt: bool = False) -> Legacy:
+def read_record(data: bytes, *, flip_wkt: bool = False) -> Legacy:
     """Read a record of the replaced system.
 
     Args:
         data: the file, at most 4 MiB, in UTF-8 with or without a mark of it.
-        redact: takes people out of an XML text.
         flip_wkt: exchange the first two numbers of `exif_gpsposisjon`.
 
     Raises:
-        RecordError: `too_large`, `not_utf8`, `not_json`, `no_record`, or `xml` where it cannot be redacted.
+        RecordError: `too_large`, `not_utf8`, `not_json` or `no_record`.
     """
     if len(data) > MAX_BYTES:
         raise RecordError("too_large", f"{len(data)} bytes; a record has at most {MAX_BYTES}")
@@ -103,7 +104,7 @@ def read_record(data: bytes, *, redact: Redact, flip_wkt: bool = False) -> Legac
     if flip_wkt and isinstance(value := record.get("exif_gpsposisjon"), str):
         record["exif_gpsposisjon"] = flipped(value)
         changes.append("exif_gpsposisjon: flipped")
-    return Legacy(_redacted(record, redact), tuple(changes))
+    return Legacy(_without_people(record, changes), tuple(changes))
 
 
 def parse(text: str) -> tuple[dict[str, Any], bool]:
@@ -170,16 +171,21 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0] if found[1] else "\\\\"
 
 
-def _redacted(record: dict[str, Any], redact: Redact) -> dict[str, Any]:
+def _without_people(record: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+    """Redact XML texts, and names and registration numbers of theirs wherever else they stand."""
+    roots: dict[str, Node] = {}
     for key, value in record.items():
-        if (
-            not isinstance(value, str)
-            or not (key in _XML or value.lstrip("\ufeff \r\n\t").startswith("<"))
-            or not value
-        ):
-            continue
-        try:
-            record[key] = redact(value)
-        except WaysideError as error:
-            raise RecordError("xml", f"{key} cannot be freed of names: {error}") from error
+        if isinstance(value, str) and value and (key in _XML or value.lstrip("\ufeff \r\n\t").startswith("<")):
+            try:
+                roots[key] = parse_xml(value)
+            except RoadXmlError as error:
+                record[key] = None
+                changes.append(f"{key}: left out, since it cannot be freed of names: {error}")
+    names = Names(name for root in roots.values() for name in names_in(root))
+    for key, value in record.items():
+        if key in roots:
+            write = pretty if value.startswith(_PRETTY) else compact
+            record[key] = write(redacted(roots[key]))
+        elif isinstance(value, str):
+            record[key] = names.hidden(value)
     return record

@@ -26,6 +26,7 @@ _POSITION: Final = re.compile(
 _NOTHING: Final = frozenset({"", "nan", "none", "null"})
 _LONGEST_NUMBER: Final = 100  # characters
 _LONGEST_POSITION: Final = 300
+_SURELY_EXACT: Final = 16  # digits
 _EXACT: Final = 2**53  # whole numbers below it are exact as doubles
 _LARGEST: Final = 1e125  # Oracle's NUMBER ends a little above
 # Coordinate systems with heights and the plane ones that they are made of, in EPSG's numbers: UTM 31 to 36 with the
@@ -69,7 +70,7 @@ class Row:
     faults: tuple[str, ...] = ()
 
 
-Convert = Callable[[Any, list[str]], Value]
+Convert = Callable[[Any], Value]
 
 
 class RowMaker:
@@ -83,23 +84,29 @@ class RowMaker:
     def __init__(self, layout: TableLayout, *, compat: bool = False) -> None:
         self.layout = layout
         self.compat = compat
-        self._columns = [(column, _converter(column)) for column in layout.columns]
+        # Millions of values go through here, so what a column asks for is looked up once.
+        self._plan = [
+            (c, c.name, () if c.value in _OF_ALL else c.keys, _converter(c), c.nullable, c.length, c.spatial)
+            for c in layout.columns
+        ]
 
     def __call__(self, record: Mapping[str, Any]) -> Row:
         """Return the row of a record. Whatever the record holds, nothing is raised."""
         values: dict[str, Value] = {}
         warnings: list[str] = []
         faults: list[str] = []
-        for column, convert in self._columns:
-            value, notes = _value(column, convert, record)
-            if notes:
-                warnings += [f"{column.name}: {note}" for note in notes]
+        for column, name, keys, convert, nullable, length, spatial in self._plan:
+            value, said = _value(record, keys, convert)
+            if said:
+                warnings.append(f"{name}: {said}, so it is null")
             if value is None or (self.compat and not value):
-                if not column.nullable:
-                    faults.append(_missing(column, notes))
-            elif column.length is not None and isinstance(value, str) and len(value) > column.length:
-                faults.append(f"{column.name} has {len(value)} characters, and the column holds {column.length}")
-            values[column.name] = value
+                if not nullable:
+                    faults.append(_missing(column, said))
+            elif length is not None and isinstance(value, str) and len(value) > length:
+                faults.append(f"{name} has {len(value)} characters, and the column holds {length}")
+            elif spatial is not None and isinstance(value, Position):
+                warnings += [f"{name}: {said}" for said in _outside(value, spatial)]
+            values[name] = value
         return Row(values, tuple(warnings), tuple(faults))
 
 
@@ -136,7 +143,8 @@ def photo_id_of(record: Mapping[str, Any]) -> str | None:
     stem = _LANE.sub("", name.rsplit(".", 1)[0])
     if "exif_imagetype" not in record:
         return f"{time:%Y-%m-%dT%H.%M.%S.%f}_{stem}"
-    return f"{time:%Y-%m-%dT%H.%M.%S}_{stem}_{record['exif_imagetype']}_{record.get('exif_feltkode')}"
+    parts = (f"{time:%Y-%m-%dT%H.%M.%S}", stem, _text(record["exif_imagetype"]), _text(record.get("exif_feltkode")))
+    return "_".join(part for part in parts if part)
 
 
 def number_of(value: object) -> int | float | None:
@@ -146,6 +154,8 @@ def number_of(value: object) -> int | float | None:
         ValueError: it is none, or too large to be kept exactly.
     """
     if isinstance(value, str):
+        if len(value) < _SURELY_EXACT and value.isdecimal() and value.isascii():
+            return int(value)
         text = value.strip()
         if text.lower() in _NOTHING:
             return None
@@ -225,54 +235,43 @@ def _written(value: object) -> str:
     return json.dumps(value, indent=4, ensure_ascii=False).replace("\n", "\n    ")
 
 
-def _value(column: ColumnLayout, convert: Convert, record: Mapping[str, Any]) -> tuple[Value, list[str]]:
-    """Return a column's value, and what is to be said about it; the first key that yields a value counts."""
-    notes: list[str] = []
-    for given in _given(column, record):
+def _value(record: Mapping[str, Any], keys: tuple[str, ...], convert: Convert) -> tuple[Value, str]:
+    """Return a column's value and an empty text, or None and why: the first key that yields a value counts."""
+    if not keys:
+        return convert(record), ""
+    said = ""
+    for key in keys:
+        given = record.get(key)
+        if given is None:
+            continue
         try:
-            value = convert(given, notes)
+            value = convert(given)
         except (ValueError, OverflowError) as error:
-            notes.append(f"{error}, so it is null")
+            said = str(error)
             continue
         if value is not None:
-            return value, notes
-    return None, notes
+            return value, ""
+    return None, said
 
 
-def _given(column: ColumnLayout, record: Mapping[str, Any]) -> Iterator[Any]:
-    if column.value in {"record", "id"}:
-        yield record
-        return
-    for key in column.keys:
-        value = record.get(key)
-        if value is not None:
-            yield value
+def _missing(column: ColumnLayout, said: str) -> str:
+    return f"{column.name} may not be null: {said or f'no value in {_either(column)}'}"
 
 
-def _missing(column: ColumnLayout, notes: list[str]) -> str:
-    why = notes[-1].removesuffix(", so it is null") if notes else f"{' or '.join(column.keys) or 'it'} has no value"
-    return f"{column.name} may not be null: {why}"
+def _either(column: ColumnLayout) -> str:
+    return " or ".join(column.keys)
 
 
 def _converter(column: ColumnLayout) -> Convert:
     if column.spatial is not None:
         return _point(column.spatial)
-    return {
-        "id": lambda value, _: photo_id_of(value),
-        "text": lambda value, _: _text(value),
-        "number": lambda value, _: number_of(value),
-        "time": lambda value, _: _time(value),
-        "year": lambda value, _: _moment(value).year,
-        "height": lambda value, _: _height(value),
-        "record": lambda value, _: record_json(value),
-        "json": lambda value, _: _json(value),
-    }[column.value]
+    return _CONVERT[column.value]
 
 
 def _text(value: object) -> str | None:
     """Return a text as it is; an empty one is a null, as Oracle has it."""
     if isinstance(value, str):
-        return clean_text(value) or None
+        return (value if value.isascii() else clean_text(value)) or None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return None if value != value else str(value)
     if value is None:
@@ -307,25 +306,46 @@ def _height(value: object) -> int | float | None:
 
 
 def _point(spatial: Spatial) -> Convert:
-    def convert(value: object, notes: list[str]) -> Value:
+    plane = spatial.dimension == 2
+
+    def convert(value: object) -> Value:
         position = position_of(value)
         if position is None:
             return None
-        srid = _PLANE.get(position.srid, position.srid) if spatial.dimension == 2 else position.srid
+        srid = _PLANE.get(position.srid, position.srid) if plane else position.srid
         if srid != spatial.srid:
             raise ValueError(f"{_shown(value)} is in the system {position.srid}, and the column in {spatial.srid}")
-        if spatial.dimension == 3 and position.z is None:
+        if not plane and position.z is None:
             raise ValueError(f"{_shown(value)} has no height, and the column holds points in space")
-        point = Position(srid, position.x, position.y, position.z if spatial.dimension == 3 else None)
-        places = (point.x, point.y) if point.z is None else (point.x, point.y, point.z)
-        for axis, place in zip(spatial.axes, places, strict=True):
-            if not axis.low <= place <= axis.high:
-                notes.append(f"{_shown(value)} lies outside of {axis.name} {axis.low:g} to {axis.high:g}")
-        return point
+        return Position(srid, position.x, position.y, None if plane else position.z)
 
     return convert
+
+
+def _outside(point: Position, spatial: Spatial) -> Iterator[str]:
+    """Say of which axes a point leaves the extent; that is worth a look, but the point stays."""
+    for axis, place in zip(spatial.axes, (point.x, point.y, point.z), strict=False):
+        if place is not None and not axis.low <= place <= axis.high:
+            yield f"{place!r} lies outside of {axis.name} {axis.low:g} to {axis.high:g}"
+
+
+def _year(value: object) -> int:
+    return _moment(value).year
 
 
 def _shown(value: object) -> str:
     text = clean_text(repr(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+_OF_ALL: Final = frozenset({"id", "record"})  # made of the whole record
+_CONVERT: Final[Mapping[str, Convert]] = {
+    "id": photo_id_of,
+    "text": _text,
+    "number": number_of,
+    "time": _time,
+    "year": _year,
+    "height": _height,
+    "record": record_json,
+    "json": _json,
+}

@@ -283,14 +283,14 @@ class _Upsert(Delivery):
             if cursor.fetchone()[0]:
                 cursor.executemany(
                     f'DELETE FROM {self._list} WHERE "TABLE_NAME" = :1 AND "PHOTO" = :2',  # noqa: S608
-                    [(table, _cut(photo)) for photo in pc.unique(self.all[PHOTO]).to_pylist()],
+                    [(table, cut(photo)) for photo in pc.unique(self.all[PHOTO]).to_pylist()],
                 )
             if self.refusals:
                 cursor.executemany(
                     f'INSERT INTO {self._list} ("TABLE_NAME", "BATCH", "PLACE", "PHOTO", "ROW_KEY", "CODE", "REASON", '  # noqa: S608
                     '"REFUSED_AT") VALUES (:1, :2, :3, :4, :5, :6, :7, SYSTIMESTAMP)',
                     [
-                        (table, self.batch.name, place, _cut(one.photo), one.key, one.code, one.reason[:_LONGEST])
+                        (table, self.batch.name, place, cut(one.photo), one.key, one.code, one.reason[:_LONGEST])
                         for place, one in enumerate(self.refusals)
                     ],
                 )
@@ -300,7 +300,7 @@ def _age(row: dict[str, Any]) -> tuple[bool, Any]:
     return row[MADE_AT] is not None, row[MADE_AT] or 0
 
 
-def _cut(photo: str) -> str:
+def cut(photo: str) -> str:
     """Return a path as the list holds it: of a very long one the end."""
     return photo[-_LONGEST:]
 

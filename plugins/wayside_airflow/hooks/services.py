@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wayside.store import Store
     from wayside.warehouse.bigquery import BigQueryTarget
     from wayside.warehouse.oracle import OracleTarget
+    from wayside.warehouse.photo_target import PhotoTarget
 
 
 def open_pictures(settings: Settings) -> Store:
@@ -63,6 +64,19 @@ def oracle_target(settings: Settings) -> OracleTarget:
 def storage_client(settings: Settings) -> StorageClient:
     """Return a client of Cloud Storage for places that a run names, of the connection `settings.google_connection`."""
     return _storage(settings.google_connection)
+
+
+def photo_table_target(settings: Settings) -> PhotoTarget:
+    """Return the table of road photos of the settings, in Oracle at the connection `settings.oracle_connection`.
+
+    Raises:
+        ConfigError: the settings name none, or its layout is wrong.
+    """
+    from airflow.providers.oracle.hooks.oracle import OracleHook
+
+    from wayside.warehouse.photo_table import open_photo_table
+
+    return open_photo_table(settings, OracleHook(oracle_conn_id=settings.oracle_connection).get_conn)
 
 
 @lru_cache(maxsize=4)

@@ -1,8 +1,9 @@
 """Delivery: what is published here goes to BigQuery or Oracle, if the settings name one of them.
 
-Every DAG that publishes ends with this operator. It sends whatever waits, whoever published it: so the tables that a
-killed run left behind go with the next. A run makes one load and one MERGE for each table at the most, because these
-are what BigQuery limits.
+Where the settings name a road authority's own table of photos (`photo_table`), the road photos go there too, before the
+other tables. Every DAG that publishes ends with this operator. It sends whatever waits, whoever published it: so the
+tables that a killed run left behind go with the next. A run makes one load and one MERGE for each table at the most,
+because these are what BigQuery limits.
 """
 
 from __future__ import annotations
@@ -61,29 +62,49 @@ class DeliverOperator(BaseOperator):
         from wayside_airflow.hooks.services import bigquery_target, oracle_target
 
         settings, lake = _opened()
+        failed: list[WaysideError] = []
+        registered = self._register(settings, lake, failed)
+        rows: dict[str, int] = {}
         match settings.warehouse:
             case "duckdb":
                 self.log.info("the published Parquet files are the warehouse: there is nothing to deliver")
-                return {}
             case "bigquery" if self.deferrable:
-                self._load(lake, bigquery_target(settings))
-                return self._said({})
+                self._load(lake, bigquery_target(settings), failed)
+                rows = self._said({})
             case "bigquery":
                 target, tables = bigquery_target(settings), self._tables()
                 batches = [batch for table in tables if (batch := lake.outbox.open(table, lake)) is not None]
                 rows = self._said(deliver(lake.outbox, lake, target, tables))
                 self._show(target, batches)
-                return rows
             case "oracle":
-                return self._said(deliver(lake.outbox, lake, oracle_target(settings), self._tables()))
+                rows = self._said(deliver(lake.outbox, lake, oracle_target(settings), self._tables()))
+        raise_first(failed)
+        return registered | rows
 
-    def _load(self, lake: ParquetWarehouse, target: BigQueryTarget) -> None:
+    def _register(self, settings: Settings, lake: ParquetWarehouse, failed: list[WaysideError]) -> dict[str, int]:
+        """Register road photos in the table that the settings name; what fails holds up none of the others."""
+        from wayside.warehouse.photo_table import deliver_photo_table
+        from wayside_airflow.hooks.services import photo_table_target
+
+        if not settings.photo_table or "road_photos" not in {table.name for table in self._tables()}:
+            return {}
+        try:
+            done = deliver_photo_table(lake, photo_table_target(settings))
+        except WaysideError as error:
+            self.log.error("registering road photos failed: %s", error)  # noqa: TRY400  it is raised at the end
+            failed.append(error)
+            return {}
+        self.log.info("registered in %s", done)
+        for one in (*done.refused, *done.notes):
+            self.log.warning("%s", one)
+        return {settings.photo_table: done.rows - len(done.refused)} if done.rows else {}
+
+    def _load(self, lake: ParquetWarehouse, target: BigQueryTarget, failed: list[WaysideError]) -> None:
         """Submit the loads, and wait for them elsewhere; return if nothing has to be loaded."""
         batches = [batch for table in self._tables() if (batch := lake.outbox.open(table, lake)) is not None]
         if not batches:
             return
         jobs: dict[str, str] = {}
-        failed: list[WaysideError] = []
         for batch in batches:
             try:
                 target.prepare([batch.table])
