@@ -13,7 +13,17 @@ from google.cloud import bigquery
 from tests.peers.bigquery import Peer, serving
 from tests.web.factory import LAST, PIPELINE, TFL, fill
 
-from wayside.core.tables import CAMERA_CHANGES, CAMERA_DAYS, EXPIRIES, RUNS, TABLES, TIMESERIES, Table
+from wayside.core.tables import (
+    CAMERA_CHANGES,
+    CAMERA_DAYS,
+    EXPIRIES,
+    RECEIPTS,
+    ROAD_PHOTOS,
+    RUNS,
+    TABLES,
+    TIMESERIES,
+    Table,
+)
 from wayside.warehouse import sql
 from wayside.warehouse.bigquery import BigQueryTarget
 from wayside.warehouse.outbox import deliver
@@ -38,9 +48,16 @@ VALUES: dict[str, Any] = {
     "first_day": DAY,
     "start": FIRST.start,
     "stop": LAST.end,
+    "status": "done",
+    "run": "photos-1",
+    "folder": None,
+    "text": "fv0",
+    "skip": 1,
+    "until": 3,
 }
 OWN: dict[str, dict[str, Any]] = {
     "web/cameras_at_slot": {"first": LAST.start},
+    "web/photo_receipts": {"first_day": DAY - timedelta(days=1)},
     "web/camera_weeks": {"first": DAY - timedelta(days=1), "last": DAY},
 }
 TYPES = {str: "STRING", datetime: "TIMESTAMP", date: "DATE", int: "INT64", float: "FLOAT64", bool: "BOOL"}
@@ -85,6 +102,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     publish_days(lake, cameras)
     publish_series(lake)
     publish_upkeep(lake)
+    publish_photos(lake)
     for table in TABLES.values():
         lake.resend(table)
     with serving() as peer:
@@ -140,6 +158,23 @@ def publish_upkeep(lake: ParquetWarehouse) -> None:
     publish(lake, EXPIRIES, [{"source": TFL, "day": DAY, **told, "decided_at": LAST.start}])
     change = {"camera": "gone", "change": "vanished", "analysed": True, "seen_at": LAST.start}
     publish(lake, CAMERA_CHANGES, [{"source": TFL, "day": DAY, **change}])
+
+
+def publish_photos(lake: ParquetWarehouse) -> None:
+    """Road photos of two folders and two runs, one of them failed, and a receipt of each day."""
+    for folder in range(2):
+        rows = [
+            {"source": TFL, "folder": f"{folder:016x}", "photo": f"{folder}/FV0{number}.jpg", "input_version": "1"}
+            | {"status": "failed" if number == 3 else "done", "hidden_share": 0.25, "objects": '{"car": 2}'}
+            | {"profile": "planar", "profile_sha256": "0" * 64, "run": f"photos-{1 + number // 3}"}
+            | {"processed_at": LAST.start + timedelta(seconds=10 * number + folder)}
+            for number in range(4)
+        ]
+        publish(lake, ROAD_PHOTOS, rows)
+        hashes = dict.fromkeys(("output_sha256", "receipt_sha256", "previous_sha256", "link_sha256"), "0" * 64)
+        receipt = {"source": TFL, "day": DAY - timedelta(days=folder), "ordinal": 0, "photo": rows[0]["photo"]}
+        written = {"receipt": "{}", "run": "photos-1", "written_at": LAST.start}
+        publish(lake, RECEIPTS, [receipt | hashes | written])
 
 
 def publish(lake: ParquetWarehouse, table: Table, rows: list[Row]) -> None:

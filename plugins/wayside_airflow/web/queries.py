@@ -31,6 +31,8 @@ Row = dict[str, Any]
 _RECENT_DAYS = 14
 # A slot in the first hours of a day also looks at the day before for the last counted picture.
 _LOOK_BACK = timedelta(hours=3)
+# No receipt is older.
+_BEFORE_ALL = date(2000, 1, 1)
 # A month of a thousand cameras is the largest answer of them, 1 MB.
 ANSWERS: Kept[Any] = Kept(most=40)
 
@@ -41,6 +43,19 @@ class Lens:
 
     source: str
     pipeline: str | None
+
+
+@dataclass(frozen=True)
+class PhotoFilter:
+    """Which road photos of an inbox a page is about: all, or those with a status, of a run, in a folder (its id).
+
+    `text` is a part of the picture's path, in lower case.
+    """
+
+    status: str | None = None
+    run: str | None = None
+    folder: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +187,61 @@ def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Tabl
     params = {"first": first.start, "last": first.shift(SLOTS_PER_DAY - 1).start}
     with _asked(warehouse, "coverage", lens, [first.day], params) as relation:
         return relation.to_arrow_table()
+
+
+def photo_sources(warehouse: "ParquetWarehouse") -> list[Row]:
+    """List the inboxes of road photos with their pictures by status, last run, and receipts."""
+    receipts = {
+        row["source"]: row for row in _listed(_kept(warehouse, "photo_receipts", None, [], first_day=_BEFORE_ALL))
+    }
+    none = {"receipts": 0, "first_day": None, "last_day": None}
+    listed = _listed(_kept(warehouse, "photo_sources", None, []))
+    return [{**none, **row, **receipts.get(row["source"], {})} for row in listed]
+
+
+def photo_runs(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
+    """List the newest runs that pictures of an inbox are of."""
+    return _listed(_kept(warehouse, "photo_runs", lens, []))
+
+
+def photo_folders(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
+    """List the folders of an inbox, by path."""
+    from wayside.photos.job import folder
+
+    rows = _listed(_kept(warehouse, "photo_folders", lens, []))
+    return [{**row, "path": folder(row["photo"])} for row in rows]
+
+
+def photo_statuses(warehouse: "ParquetWarehouse", lens: Lens, fits: "PhotoFilter") -> dict[str, int]:
+    """Count the pictures of an inbox by status; the filter's own status does not count."""
+    asked = {"run": fits.run, "folder": fits.folder, "text": fits.text}
+    rows = _listed(_kept(warehouse, "photo_statuses", lens, [], **asked))
+    return {row["status"]: int(row["pictures"]) for row in rows}
+
+
+def photos(warehouse: "ParquetWarehouse", lens: Lens, fits: "PhotoFilter", skip: int, most: int) -> list[Row]:
+    """List pictures of an inbox by path, at most so many after the first `skip`."""
+    asked = {"status": fits.status, "run": fits.run, "folder": fits.folder, "text": fits.text}
+    return _listed(_kept(warehouse, "photos", lens, [], **asked, skip=skip, until=skip + most))
+
+
+def photo(warehouse: "ParquetWarehouse", source: str, name: str, columns: Sequence[str] | None = None) -> Row | None:
+    """Return the row of one road photo, or None; only the file of its folder is opened."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from wayside.core.ids import folder_id_of
+    from wayside.core.tables import ROAD_PHOTOS
+    from wayside.photos.job import folder
+    from wayside.warehouse.scope import Scope
+
+    path = warehouse.layout.path(ROAD_PHOTOS, Scope(source, folder=folder_id_of(folder(name))))
+    wanted = list(columns or ROAD_PHOTOS.schema.names)
+    try:
+        found: pa.Table = pq.read_table(path, columns=wanted, filters=[("photo", "==", name)], partitioning=None)
+    except FileNotFoundError:
+        return None
+    return next(iter(_listed(found)), None)
 
 
 def _ask(warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object) -> list[Row]:
