@@ -33,6 +33,12 @@ class Places:
     separate: Place | None
     hold: FolderPlace
 
+    def written(self) -> list[Place]:
+        """Return the places in which a killed run may have left half a file."""
+        return [
+            place for place in (self.input, self.output, self.archive, self.separate, self.hold) if place is not None
+        ]
+
     def at(self, where: Where) -> Place:
         """Return a place by its name; raise `ConfigError` for one that the job does not have."""
         place = {"input": self.input, "output": self.output, "archive": self.archive, "separate": self.separate}[where]

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from wayside.core.clock import Clock, utc_now
@@ -98,6 +98,10 @@ class Batch:
             ConfigError: models are missing, and the profile refuses to go on without.
         """
         listed = self.patience(lambda: list(self.places.input.entries()))
+        if not dry_run:
+            for place in self.places.written():
+                place.sweep()
+        listed += self._deleted_in_passing({entry.key for entry in listed})
         found = look(self.job, self.warehouse, listed, self._there(listed))
         shards = []
         clashes = name_clashes(listed)
@@ -153,8 +157,7 @@ class Batch:
         """Yield every file that pictures make, and whether it is there."""
         for key in keys:
             for one in expected(key, self.job.profile, archive=self.places.archive is not None):
-                place = self.places.at(one.where)
-                yield key, one, self.patience(lambda place=place, one=one: place.entry(one.key)) is not None  # type: ignore[misc]
+                yield key, one, self.patience(partial(self.places.at(one.where).entry, one.key)) is not None
 
     def _work(self, refused: Mapping[str, tuple[str, str]]) -> Work:
         return Work(self.job, self.places, self.journal, lambda: self.finder, self.patience, self.clock, refused)
@@ -178,6 +181,11 @@ class Batch:
                 rows[note.photo] = new
         self.warehouse.publish(ROAD_PHOTOS, scope, to_arrow(ROAD_PHOTOS, list(rows.values())))
 
+    def _deleted_in_passing(self, there: Collection[str]) -> list[Entry]:
+        """Return pictures whose original was deleted right before a run was stopped: their notes are to be closed."""
+        notes = [note for note in self.journal.notes() if note.state == "written" and note.photo not in there]
+        return [Entry(note.photo, 0, "deleted", self.clock()) for note in notes]
+
     def _there(self, listed: list[Entry]) -> There:
         """List the places that this run writes to; the inbox is listed already."""
         sizes = {"input": {entry.key: entry.bytes for entry in listed}}
@@ -185,8 +193,7 @@ class Batch:
         if self.places.archive is not None:
             wanted.add("archive")
         for where in sorted(wanted - {"input"}):
-            place = self.places.at(where)  # type: ignore[arg-type]
-            sizes[where] = self.patience(lambda place=place: _sizes(place))
+            sizes[where] = self.patience(partial(_sizes, self.places.at(where)))
         return There(sizes)
 
 

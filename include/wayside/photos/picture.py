@@ -106,10 +106,10 @@ class Work:
     def _holds(self, note: Note, entry: Entry | None) -> bool:
         """Tell whether a note is still true: of this picture, under this profile, and no failure."""
         row = note.row
+        if entry is None:  # deleted by a run that was stopped before it could note that down
+            return note.state == "written" or row["original"] == "deleted"
         if row["status"] == "failed" or row["profile_sha256"] != self.job.profile.sha256:
             return False
-        if entry is None:
-            return note.state == "written" or row["original"] == "deleted"
         redo = self.job.profile.redo and row["run"] != self.job.run
         return bool(row["input_version"] == entry.version and not redo)
 

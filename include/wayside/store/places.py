@@ -6,16 +6,18 @@ change is known by its version without being read.
 """
 
 import contextlib
+import fcntl
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError
-from wayside.store.files import refused, replace_file
+from wayside.store.files import TEMPORARY, refused
 from wayside.store.gcs import GcsStore
 from wayside.store.layout import key_parts
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client
 
 _BUCKET: Final = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?")
+_TRIES: Final = 20
 _DEEPEST: Final = 64  # folders below each other that are looked into
 
 
@@ -60,6 +63,9 @@ class Place(Protocol):
 
     def remove(self, key: str) -> bool:
         """Delete a file, and the folders above it that this empties, but not the place; return whether it was there."""
+
+    def sweep(self) -> int:
+        """Remove what killed writers of ours left behind; return how many files. Writers at work keep theirs."""
 
     def reachable(self) -> bool:
         """Tell whether the place can be read now."""
@@ -116,7 +122,14 @@ class FolderPlace:
         """Write a file, in place of the one that may be there, in one step."""
         if not self._create:
             self._look()
-        replace_file(self._path(key), data)
+        path = self._path(key)
+        try:
+            for _ in range(_TRIES):
+                with contextlib.suppress(FileNotFoundError):  # its folder was tidied away, or it was swept too early
+                    return _put(path, data)
+        except OSError as error:
+            raise self._lost(error, path) from error
+        raise StoreError(f"cannot write {path}: its folder vanishes each time that it is made")
 
     def remove(self, key: str) -> bool:
         """Delete a file, and the folders above it that this empties, but not the place; return whether it was there."""
@@ -136,6 +149,15 @@ class FolderPlace:
             except OSError:  # it holds something, or is gone
                 break
         return there
+
+    def sweep(self) -> int:
+        """Remove what killed writers of ours left behind; return how many files. Writers at work keep theirs."""
+        return sum(
+            _swept(Path(folder, name))
+            for folder, _, names in os.walk(self.root)
+            for name in names
+            if name.startswith(TEMPORARY)
+        )
 
     def reachable(self) -> bool:
         """Tell whether the folder can be read now; one that may be created is."""
@@ -220,6 +242,10 @@ class BucketPlace(GcsStore):
         """Delete an object; return whether it was there."""
         return self.delete(key)
 
+    def sweep(self) -> int:
+        """Do nothing: an upload that breaks off leaves nothing to be seen in a bucket."""
+        return 0
+
     def reachable(self) -> bool:
         """Tell whether the bucket answers."""
         try:
@@ -251,6 +277,43 @@ def open_place(address: str, client: "Client | None" = None, *, create: bool = F
         raise ConfigError(f"{address!r} is no address of a bucket: gs://bucket/prefix")
     bucket, _, prefix = address.removeprefix("gs://").partition("/")
     return BucketPlace(client, bucket, prefix)
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Write a file beside `path` and move it there, under a lock that tells `sweep` that somebody is at work."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    with temporary.open("xb") as stream:
+        try:
+            _lock(stream)
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _swept(path: Path) -> bool:
+    """Remove a file that no writer holds any more; return whether it went."""
+    try:
+        with path.open("rb+") as stream:
+            if _lock(stream):
+                path.unlink()
+                return True
+    except OSError:  # gone meanwhile, or somebody else's
+        pass
+    return False
+
+
+def _lock(stream: BinaryIO) -> bool:
+    """Lock a file for this process; return False where another holds it, or the file system knows no locks."""
+    try:
+        fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _is_text(key: str) -> bool:
