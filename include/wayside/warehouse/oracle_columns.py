@@ -23,10 +23,19 @@ _MARKER: Final = re.compile(r"clob|number|date|varchar2:([1-9][0-9]{0,3})|sdo_po
 _UTC: Final = pa.timestamp("us", tz="UTC")
 
 # Characters of the texts whose length is ruled; a key has to fit into an index block, so its texts are short.
-_LENGTHS: Final = {"source": 63, "camera": 127, "pipeline": 200, "run": 127, "sha256": 64, "model_sha256": 64}
+_LENGTHS: Final = {
+    **{"source": 63, "camera": 127, "pipeline": 200, "run": 127, "sha256": 64, "model_sha256": 64},
+    **{"folder": 16, "photo": 1000},
+}
 _IN_KEY: Final = 100
 _ELSE: Final = 1000  # times four bytes, the most that a VARCHAR2 holds everywhere
-_LONG: Final = frozenset({("runs", "cameras"), ("runs", "why"), ("runs", "note"), ("camera_changes", "detail")})
+_LONG: Final = frozenset(
+    {
+        *(("runs", "cameras"), ("runs", "why"), ("runs", "note"), ("camera_changes", "detail")),
+        *(("road_photos", name) for name in ("record", "models", "detail", "output_uri", "json_uri", "preview_uri")),
+        *(("road_photos", "archive_uri"), ("receipts", "receipt")),
+    }
+)
 
 _WITHOUT_SIZE: Final = {"number": ("NUMBER", pa.types.is_floating), "date": ("DATE", pa.types.is_timestamp)}
 

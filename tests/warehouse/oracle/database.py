@@ -122,7 +122,7 @@ def batch(folder: Path, table: Table, scopes: Iterable[Scope], rows: Sequence[Ro
 
 def scope_of(table: Table, number: int = 0) -> Scope:
     """One of many scopes that have all that any table asks for."""
-    return Scope("City", SLOT.shift(number), "StubV1", date(2026, 5, 1) + timedelta(days=number), f"run-{number}")
+    return Scope("City", SLOT.shift(number), "StubV1", date(2026, 5, 1) + timedelta(days=number), f"run-{number}", f"{number:016x}")
 
 
 def sample(table: Table, scope: Scope, number: int, seed: int = 0) -> list[Row]:
