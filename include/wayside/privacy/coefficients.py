@@ -233,12 +233,8 @@ def _scan_fits(payload: bytes, known: set[int]) -> bool:
 def _standard_tables(file: JpegFile) -> bool:
     """Return whether the picture looks coded with the tables of annex K, which libjpeg writes by default."""
     found = [table for one in file.segments if one.marker == DHT for table in _huffman_tables(one.payload)]
-    wanted = 2 if len(file.frame.components) == 1 else 4
-    return (
-        file.frame.process == 0xC0
-        and len(found) == wanted
-        and all(codes == _STANDARD_CODES.get(kind) for kind, _, codes in found)
-    )
+    standard = all(codes == _STANDARD_CODES.get(kind) for kind, _, codes in found)
+    return file.frame.process == 0xC0 and bool(found) and standard
 
 
 def _allocate(file: JpegFile, factors: Sequence[tuple[int, int]]) -> list[Coefficients]:

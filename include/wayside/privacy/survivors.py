@@ -3,11 +3,12 @@
 1. Does the file show what was filled in? Each coefficient of each block that the mask touches is compared with the one
    that the fill has in that place: within what encoders round differently, it must be the same. This leaves no room
    for a mask that was turned the wrong way, for a block that was forgotten, or for another file's pixels.
-2. Was everything filled? In a window of 16 x 16 pixels with fine texture, masked pixels that all still have their
-   values were forgotten: no fill meets a texture by chance.
-3. Can the fill be undone? What is a weighted sum of blurred copies of the original is a blur, and a blur can be
-   inverted. The share of the fill's variance that such a sum explains (R squared of a least-squares fit) is next to 1
-   for blurs of any size. Flat colours and mosaics are not asked: next to all of their pixels equal their neighbours.
+2. Was everything filled? In windows of 16 x 16 pixels the fine texture (what differs from the mean of 3 x 3 pixels) is
+   correlated with the original's. Where it is alike and nearly as strong, the window was forgotten.
+3. Can the fill be undone? What is a weighted sum of blurred copies of the original and of their slopes is a blur, and
+   a blur can be inverted. The share of the fill's variance that such a sum explains (R squared of a least-squares fit)
+   is next to 1 for blurs of any size. Flat colours and mosaics are not asked: nearly all of their pixels equal their
+   neighbours.
 """
 
 from collections.abc import Iterator
@@ -26,8 +27,10 @@ from wayside.vision.decode import Image
 WINDOW: Final = 16
 """Side of the windows of the second question, in pixels."""
 _LEAST_MASKED: Final = 64  # pixels of a window
-_UNCHANGED: Final = 0.9  # share of the masked pixels of a window
-_LEAST_INNER: Final = 100  # pixels of a region that are asked whether they are flat
+_LEAST_TEXTURE: Final = 3.0  # grey levels: root mean square of what differs from the mean of 3 x 3 pixels
+_PASSED_ON: Final = 0.6  # share of the texture that is seen; a blur of 3 x 3 pixels leaves less
+_ALIKE: Final = 0.8  # correlation of both textures
+_LEAST_INNER: Final = 150  # pixels of a region that are asked whether they are flat
 _NOT_FLAT: Final = 0.6  # share of a region; a mosaic of the smallest cells reaches 0.44
 _EXPLAINED: Final = 0.6
 _LEAST_VARIANCE: Final = 4.0  # grey levels squared; what is flatter shows nothing
@@ -82,7 +85,7 @@ def survivors(seen: Image, original: Image, mask: Mask, *, noise: int = 0) -> It
         place = f"{width} x {height} pixels at {left}, {top}"
         inner = slice(top, top + height), slice(left, left + width)
         hidden = labels[inner] == region
-        windows = _forgotten(seen[inner], original[inner], hidden, noise)
+        windows = _forgotten(seen[inner], original[inner], hidden)
         if windows:
             yield "pixels", f"{windows} windows of a masked region of {place} show the original"
             continue
@@ -95,14 +98,13 @@ def survivors(seen: Image, original: Image, mask: Mask, *, noise: int = 0) -> It
             yield "cosmetic", f"a blur of the original explains {share:.0%} of what a region of {place} shows"
 
 
-def _forgotten(seen: Image, original: Image, hidden: Mask, noise: int) -> int:
-    """Return in how many windows the masked pixels still have their values."""
-    close = (cv2.absdiff(seen, original).max(axis=2) <= 2 + noise) & hidden
-    grey = _grey(original)
-    texture = np.abs(grey - cv2.blur(grey, (3, 3))) * hidden
-    masked, same, fine = (_windows(one) for one in (hidden, close, texture))
-    alike = (masked >= _LEAST_MASKED) & (same >= _UNCHANGED * masked) & (fine >= (3 + noise) * masked)
-    return int(np.count_nonzero(alike))
+def _forgotten(seen: Image, original: Image, hidden: Mask) -> int:
+    """Return in how many windows the masked pixels still have their fine texture."""
+    before, after = ((grey - cv2.blur(grey, (3, 3))) * hidden for grey in (_grey(original), _grey(seen)))
+    masked, strength, kept, common = (_windows(one) for one in (hidden, before * before, after * after, before * after))
+    textured = (masked >= _LEAST_MASKED) & (strength >= _LEAST_TEXTURE**2 * masked)
+    alike = (common >= _PASSED_ON * strength) & (common >= _ALIKE * np.sqrt(strength * kept))
+    return int(np.count_nonzero(textured & alike))
 
 
 def _windows(values: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -127,8 +129,10 @@ def _explained(seen: Image, original: Image, hidden: Mask, noise: int) -> float:
     if values.var() < _LEAST_VARIANCE + noise**2:
         return 0.0
     source = _grey(original)
-    blurs = [cv2.blur(source, (side, side)).ravel()[chosen] for side in _BLURS]
-    terms = np.column_stack([*blurs, np.ones(len(chosen))]).astype(np.float64)
+    blurs = [cv2.blur(source, (side, side)) for side in _BLURS]
+    # Filters of an even side sit half a pixel off, and the difference of two of them is a slope.
+    blurs += [np.roll(one, 1, axis) - one for one in blurs for axis in (0, 1)]
+    terms = np.column_stack([*(one.ravel()[chosen] for one in blurs), np.ones(len(chosen))]).astype(np.float64)
     weights, *_ = np.linalg.lstsq(terms, values, rcond=None)
     return float(1 - np.var(values - terms @ weights) / values.var())
 
