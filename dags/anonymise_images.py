@@ -104,12 +104,12 @@ with DAG(
             section=params.HOW,
         ),
     },
-    default_args=params.task_defaults(timedelta(hours=12), weight=10, delay=timedelta(minutes=2)),
+    default_args=params.task_defaults(timedelta(hours=7), weight=10, delay=timedelta(minutes=2)),
 ):
     plan = PlanPhotosOperator(
         task_id="plan",
         inbox="{{ params.input or '' }}",
-        output="{{ params.output or '' }}",
+        outbox="{{ params.output or '' }}",
         archive="{{ params.archive or '' }}",
         profile="{{ params.profile or '' }}",
         source="{{ params.source or '' }}",
@@ -127,6 +127,7 @@ with DAG(
     ).expand(task=plan.output)
     review = ReviewOperator(
         task_id="review",
+        params={"reject": params.reject()},
         pool="photos",
         execution_timeout=None,
         response_timeout=timedelta(days=10),

@@ -97,6 +97,17 @@ def choice(title: str, values: dict[str, str], description: str) -> Param:
     )
 
 
+def reject() -> Param:
+    """Ask a person which held pictures must not be published."""
+    return Param(
+        "",
+        type=["string", "null"],
+        format="multiline",
+        title="Reject",
+        description="Pictures that must not be published, as the contact sheet names them, one a line.",
+    )
+
+
 def why() -> Param:
     """Ask for the reason, which is kept with the run."""
     return Param(

@@ -17,14 +17,18 @@ from wayside_airflow.notifiers.notify import Notify
 from wayside_airflow.priority import LIVE_FIRST
 
 DAG_IDS = {
+    "anonymise_images",
     "backfill_late_images",
     "build_timeseries",
+    "evaluate_model",
     "expire_images",
     "ingest_cameras",
     "reprocess_range",
     "update_sources",
 }
 LIVE = {"ingest_cameras"}
+# What publishes no table has nothing to deliver.
+WITHOUT_TABLES = {"evaluate_model"}
 HEAVY = ("onnxruntime", "cv2", "pandas", "pyarrow", "duckdb", "google.cloud.bigquery", "google.cloud.storage", "plotly")
 NAMES = sorted(DAG_IDS)
 
@@ -59,7 +63,7 @@ class TestConventions:
     def test_a_failure_before_the_delivery_is_a_failed_run(self, bag: DagBag, dag_id: str) -> None:
         dag = bag.dags[dag_id]
         leaves = {task.task_id for task in dag.leaves}
-        assert {"deliver", "done"} <= leaves
+        assert {"deliver", "done"} - ({"deliver"} if dag_id in WITHOUT_TABLES else set()) <= leaves
         done = dag.get_task("done")
         assert done.upstream_task_ids == {task.task_id for task in dag.tasks} - {"deliver", "done"}
         # A stage that has nothing to do is skipped, and must not skip the judgement on the others.
@@ -89,8 +93,10 @@ class TestConventions:
             assert task.owner == "wayside", task.task_id
             assert task.retries >= 1, task.task_id
             assert task.retry_policy is not None, task.task_id
-            assert task.execution_timeout is not None, task.task_id
-            assert task.execution_timeout < timedelta(minutes=10 if dag_id in LIVE else 480), task.task_id
+            # Waiting for a person takes no worker; what it may take has a limit of its own.
+            limit = getattr(task, "execution_timeout", None) or timedelta.max
+            if task.task_type != "ReviewOperator":
+                assert limit < timedelta(minutes=10 if dag_id in LIVE else 480), task.task_id
             assert task.pool in pools, task.task_id
             assert task.weight_rule == LIVE_FIRST, task.task_id
 

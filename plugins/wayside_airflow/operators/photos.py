@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import BaseOperator, Context, Param
+from airflow.sdk import BaseOperator, Context
 
 from wayside.core.errors import AuditError, ConfigError
 from wayside_airflow.operators.common import Task, load_tasks, names, save_tasks
@@ -36,7 +36,7 @@ class PlanPhotosOperator(BaseOperator):
 
     Args:
         inbox: folder or `gs://bucket/prefix` with the pictures. (templated)
-        output: the same, for what is made. (templated)
+        outbox: the same, for what is made. (templated)
         archive: the same, for the originals. (templated)
         profile: name or file of a profile. (templated)
         source: name of the inbox in tables and receipts. (templated)
@@ -48,14 +48,14 @@ class PlanPhotosOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "inbox", "output", "archive", "profile", "source", "records", "previews", "delete_input", "redo", "dry",
+        "inbox", "outbox", "archive", "profile", "source", "records", "previews", "delete_input", "redo", "dry",
     )  # fmt: skip
 
     def __init__(
         self,
         *,
         inbox: str = "",
-        output: str = "",
+        outbox: str = "",
         archive: str = "",
         profile: str = "",
         source: str = "",
@@ -68,7 +68,7 @@ class PlanPhotosOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.inbox = inbox
-        self.output = output
+        self.outbox = outbox
         self.archive = archive
         self.profile = profile
         self.source = source
@@ -109,7 +109,7 @@ class PlanPhotosOperator(BaseOperator):
         job = new_job(
             load_profile(self._profile(settings), settings),
             input=self.inbox or settings.photos_inbox,
-            output=self.output or (settings.photos_output if scheduled_inbox else ""),
+            output=self.outbox or (settings.photos_output if scheduled_inbox else ""),
             archive=self.archive or (settings.photos_archive if scheduled_inbox else ""),
             source=self.source,
             run=run_name(context),
@@ -166,7 +166,7 @@ class ReviewOperator(HITLOperator):
     """Wait for a person, where pictures of the run are held; go on at once where none is.
 
     The person sees the contact sheet of the page that the text links to, and publishes the run's pictures, all but
-    those that are named in the form, or throws them all away.
+    those that the form's field `reject` names (see `params.reject`), or throws them all away.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -174,14 +174,6 @@ class ReviewOperator(HITLOperator):
             subject="Look at anonymised pictures before they are published",
             body="Pictures of this run wait: see the contact sheet on the page Photos.",
             options=[PUBLISH, DISCARD],
-            params={
-                "reject": Param(
-                    "",
-                    type=["string", "null"],
-                    title="Reject",
-                    description="Pictures that must not be published, as the sheet names them, one a line",
-                )
-            },
             **kwargs,
         )
 
@@ -294,8 +286,8 @@ def check_roots(job: Job, settings: Settings) -> None:
     for place in (place for place in places if place):
         if not any(below(place, root) for root in roots):
             raise ConfigError(
-                f"runs started in Airflow may not use {place}: who looks after the installation can allow it: add it, or "
-                "a folder above it, to WAYSIDE_PHOTOS_ROOTS"
+                f"runs started in Airflow may not use {place}: who looks after the installation can allow it: add "
+                "it, or a folder above it, to WAYSIDE_PHOTOS_ROOTS"
             )
 
 
