@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as h
 from hypothesis import strategies as st
-
 from tests.metadata.support import (
     ARTIST,
     ASCII,
@@ -32,9 +31,12 @@ from tests.metadata.support import (
     segment,
     tiff,
 )
+
 from wayside.metadata import tiff as bounds
 from wayside.metadata.exif import Exif, Position, read_exif, xml_entry, xml_text
 from wayside.metadata.tiff import Entry, new_entry, read_tiff, write_tiff
+
+TAKEN = datetime.fromisoformat("2020-06-02T09:42:46")
 
 
 def wrapped(block):
@@ -57,7 +59,7 @@ def test_everything_is_read_in_either_byte_order(order):
     )
     exif = read_exif(data)
     assert (exif.orientation, exif.camera, exif.xp_title) == (6, "Ladybug5", "Bilde på vei")
-    assert exif.taken == exif.taken_original == datetime(2020, 6, 2, 9, 42, 46)
+    assert exif.taken == exif.taken_original == TAKEN
     assert exif.position == Position(61.214710333333336, 6.566393916666667, 48.8563, False, 302.29, 25.0)
     assert exif.image_properties == image_properties_xml(driver=DRIVER)
     assert exif.reflink == norway2_xml()
@@ -131,8 +133,8 @@ def test_a_block_that_is_too_long_is_left_out():
 @pytest.mark.parametrize(
     ("text", "taken"),
     [
-        ("2020:06:02 09:42:46", datetime(2020, 6, 2, 9, 42, 46)),
-        ("2020.06.02 09.42.46", datetime(2020, 6, 2, 9, 42, 46)),
+        ("2020:06:02 09:42:46", TAKEN),
+        ("2020.06.02 09.42.46", TAKEN),
         ("0000:00:00 00:00:00", None),
         ("2020:02:30 09:42:46", None),
         ("    :  :     :  :  ", None),
@@ -146,7 +148,7 @@ def test_time(text, taken):
 def test_another_time_stands_in_for_a_missing_one():
     exif = read_exif(jpeg_with_exif(taken=None, ifd0={306: (ASCII, "2019:01:02 03:04:05")}))
     assert exif.taken_original is None
-    assert exif.taken == datetime(2019, 1, 2, 3, 4, 5)
+    assert exif.taken == datetime.fromisoformat("2019-01-02T03:04:05")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
 from tests.metadata.differences import DIFFERENCES, GAVE_UP, XML_KEYS
 from tests.metadata.support import jpeg_with_exif, xml_text
+
 from wayside.metadata.check import check_record
 from wayside.metadata.exif import read_exif
 from wayside.metadata.keys import KEYS_V1, KEYS_V2
