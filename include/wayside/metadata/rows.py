@@ -86,7 +86,7 @@ class RowMaker:
         self.compat = compat
         # Millions of values go through here, so what a column asks for is looked up once.
         self._plan = [
-            (c, c.name, () if c.value in _OF_ALL else c.keys, _converter(c), c.nullable, c.length, c.spatial)
+            (c, c.name, (_ALL,) if c.value in _OF_ALL else c.keys, _converter(c), c.nullable, c.length, c.spatial)
             for c in layout.columns
         ]
 
@@ -165,7 +165,7 @@ def number_of(value: object) -> int | float | None:
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{_shown(value)} is no number")
     else:
-        number = float(value) if abs(value) < _LARGEST else math.inf
+        number = math.inf if abs(value) >= _LARGEST else float(value)
     if math.isnan(number):
         return None
     if abs(number) >= _LARGEST:
@@ -237,16 +237,14 @@ def _written(value: object) -> str:
 
 def _value(record: Mapping[str, Any], keys: tuple[str, ...], convert: Convert) -> tuple[Value, str]:
     """Return a column's value and an empty text, or None and why: the first key that yields a value counts."""
-    if not keys:
-        return convert(record), ""
     said = ""
     for key in keys:
-        given = record.get(key)
+        given = record.get(key) if key else record
         if given is None:
             continue
         try:
             value = convert(given)
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             said = str(error)
             continue
         if value is not None:
@@ -338,6 +336,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+_ALL: Final = ""  # in place of a key: the whole record
 _OF_ALL: Final = frozenset({"id", "record"})  # made of the whole record
 _CONVERT: Final[Mapping[str, Convert]] = {
     "id": photo_id_of,
