@@ -1,4 +1,4 @@
-"""Evaluations with real sessions and a network that finds colours: figures, files, stops, changed and broken pictures."""
+"""Evaluations with real sessions and a network that finds colours: figures, files, stops, broken pictures."""
 
 import json
 from collections.abc import Callable

@@ -17,6 +17,8 @@ PARTS = {
     "hhmm": LAST.hhmm,
     "camera": "00001.00001",
     "name": "wayside.css",
+    "evaluation": "WaysideV1-set-0123456789ab",
+    "number": 1,
 }
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from wayside.core.errors import ConfigError, WaysideError
-from wayside_airflow.web import api, assets, pages, runs, series, weeks
+from wayside_airflow.web import api, assets, evaluations, pages, runs, series, weeks
 from wayside_airflow.web.context import StoreFactory, WarehouseFactory, open_store, open_warehouse, render
 
 get_access = requires_access_view(AccessView.PLUGINS)
@@ -37,7 +37,7 @@ def create_app(warehouse: WarehouseFactory = open_warehouse, store: StoreFactory
     app = FastAPI(title="Wayside", dependencies=[Depends(get_access)], docs_url=None, redoc_url=None, openapi_url=None)
     app.state.warehouse = warehouse
     app.state.store = store
-    for room in (pages, runs, api, weeks, series, assets):
+    for room in (pages, runs, evaluations, api, weeks, series, assets):
         app.include_router(room.router)
     app.middleware("http")(_add_headers)
     for kind in (HTTPException, WaysideError, RequestValidationError):

@@ -54,7 +54,7 @@ def runs(
         "kind": kind,
         "state": state,
         "filters": {**choice.query, "state": state, "kind": kind},
-        "grid": _root() + "/dags",
+        "grid": airflow_root() + "/dags",
     }
     return render(request, "runs.html", values)
 
@@ -121,6 +121,6 @@ def _span(length: timedelta) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def _root() -> str:
+def airflow_root() -> str:
     """Return the path below which Airflow's own pages lie."""
     return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
