@@ -116,6 +116,7 @@ def test_values_that_share_their_bytes_are_capped_together():
     found = read_tiff(head + entries + bytes(40_000))
     assert sum(len(entry.raw) for entry in found.image.values()) <= bounds.MAX_VALUES
     assert any("together" in fault for fault in found.faults)
+    assert len(found.faults) == bounds.MAX_FAULTS + 1
 
 
 def test_more_entries_than_are_there_are_a_fault():

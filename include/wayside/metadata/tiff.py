@@ -23,7 +23,8 @@ MAX_BLOCK: Final = 4 * 2**20
 MAX_ENTRIES: Final = 1000
 MAX_VALUE: Final = 256 * 2**10
 MAX_VALUES: Final = 2**20
-"""Bounds: bytes of a block, entries of a directory, bytes of one value, bytes of all values together."""
+MAX_FAULTS: Final = 12
+"""Bounds: bytes of a block, entries of a directory, bytes of one value and of all together, faults that are told."""
 
 _HEAD: Final[dict[bytes, Order]] = {b"MM\x00*": ">", b"II*\x00": "<"}
 _WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
@@ -101,7 +102,8 @@ def read_tiff(block: bytes) -> Tiff:
     image = walk.directory("IFD0", walk.number("I", 4))
     photo = walk.directory("EXIF", walk.pointers.get(EXIF_POINTER))
     gps = walk.directory("GPS", walk.pointers.get(GPS_POINTER))
-    return Tiff(order, image, photo, gps, tuple(walk.faults))
+    told, more = walk.faults[:MAX_FAULTS], len(walk.faults) - MAX_FAULTS
+    return Tiff(order, image, photo, gps, (*told, f"and {more} faults more") if more > 0 else tuple(told))
 
 
 def write_tiff(image: Directory, photo: Directory | None = None, gps: Directory | None = None) -> bytes:
