@@ -96,12 +96,13 @@ class Finder:
         )
         self._least = {name: score for use in self.models for name, score in use.thresholds.items()}
 
-    def find(self, image: Image, *, workers: int = 1) -> list[Found]:
+    def find(self, image: Image, *, workers: int = 1, looks: Sequence[Window] | None = None) -> list[Found]:
         """Find objects in one upright picture, uint8 [H, W, 3] blue-green-red.
 
         Args:
             image: the picture, at its full size.
             workers: threads that look at windows of this picture at the same time; the answer is the same.
+            looks: the windows to look at; by default those of the profile's tiling.
 
         Returns:
             The objects of the profile's classes, best score first, in pixels of the picture.
@@ -111,7 +112,7 @@ class Finder:
         """
         height, width = image.shape[:2]
         tiling = self.finding.tiling
-        looks = windows(height, width, tiling)
+        looks = windows(height, width, tiling) if looks is None else looks
         numbered = list(enumerate(looks))
         seen = [one for found in _map(lambda look: self._look(image, look), numbered, workers) for one in found]
         found = merged(_bounded(seen), height, width, wrap=tiling.wrap)
