@@ -100,7 +100,8 @@ def test_the_first_layout_has_its_columns_and_reads_the_old_keys():
     [
         ("14.34", 14.34), ("0", 0), ("0.00", 0), ("01500", 1500), ("-3.5e-5", -3.5e-5), ("1e3", 1000), (" 7 ", 7),
         ("5.", 5), (".5", 0.5), (181261, 181261), (0.5, 0.5), (3.0, 3), ("NaN", None), ("nan", None), ("None", None),
-        ("", None), (None, None), (math.nan, None), ("9007199254740991", 2**53 - 1), ("0.027226146823267947", 0.027226146823267947),
+        ("", None), (None, None), (math.nan, None), ("9007199254740991", 2**53 - 1),
+        ("0.027226146823267947", 0.027226146823267947),
     ],
 )  # fmt: skip
 def test_numbers(given: object, number: float | None):
@@ -129,7 +130,7 @@ def test_numbers(given: object, number: float | None):
     ],
 )
 def test_what_is_no_number_is_said(given: object):
-    with pytest.raises(ValueError, match="no number|too large"):
+    with pytest.raises(ValueError, match=r"no number|too large"):
         number_of(given)
 
 
@@ -155,17 +156,22 @@ def test_positions(given: object, position: Position | None):
     [
         "srid=4326;POINT Z( NaN NaN NaN )", "srid=4326;POINT Z( None 2 3 )", "srid=4326;POINT Z( 1,5 2,5 3 )",
         "POINT Z( 1 2 3 )", "srid=4326;POINT Z( 1 2 3 4 )", "srid=4326;POINT Z( 1 )", "srid=4326;LINESTRING( 1 2 )",
-        "srid=4326;POINT Z( 1 1e999 3 )", "srid=x;POINT Z( 1 2 3 )", 7, [1, 2], "srid=4326;POINT Z( 1 2 3" + " " * 400 + ")",
+        "srid=4326;POINT Z( 1 1e999 3 )", "srid=x;POINT Z( 1 2 3 )", 7, [1, 2],
+        "srid=4326;POINT Z( 1 2 3" + " " * 400 + ")",
     ],
 )  # fmt: skip
 def test_what_is_no_position_is_said(given: object):
-    with pytest.raises(ValueError, match="no position|no place"):
+    with pytest.raises(ValueError, match=r"no position|no place"):
         position_of(given)
 
 
-PLANE = {"srid": 4326, "axes": [dict(name=n, low=-180, high=180, tolerance=0.5) for n in ("Longitude", "Latitude")]}
-SPACE = {"srid": 4979, "axes": [*PLANE["axes"], {"name": "Height", "low": -100, "high": 3000, "tolerance": 0.5}]}
-UTM = {"srid": 25833, "axes": [dict(name=n, low=0, high=8e6, tolerance=0.01) for n in "XY"]}
+def axes(names: tuple[str, ...], low: float, high: float, tolerance: float) -> list[dict[str, Any]]:
+    return [{"name": name, "low": low, "high": high, "tolerance": tolerance} for name in names]
+
+
+PLANE = {"srid": 4326, "axes": axes(("Longitude", "Latitude"), -180, 180, 0.5)}
+SPACE = {"srid": 4979, "axes": axes(("Longitude", "Latitude", "Height"), -180, 3000, 0.5)}
+UTM = {"srid": 25833, "axes": axes(("X", "Y"), 0, 8e6, 0.01)}
 
 
 @pytest.mark.parametrize(
@@ -219,8 +225,8 @@ def test_the_first_metre_of_a_road_counts_and_only_compat_refuses_it():
 
 
 @pytest.mark.parametrize(
-    ("given", "says"), [(None, "no value in given"), ("", "no value in given"), ("x", "'x' is no number"), ("None", "no value")]
-)  # fmt: skip
+    ("given", "says"), [(None, "no value in given"), ("", "no value"), ("x", "'x' is no number"), ("None", "no value")]
+)
 def test_a_column_that_may_not_be_null_says_what_is_wrong(given: object, says: str):
     value, _, faults = one(given, {"type": "NUMBER", "as": "number", "nullable": False})
     assert value is None

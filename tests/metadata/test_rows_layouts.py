@@ -99,6 +99,7 @@ def test_what_a_definition_lacks_is_named(tmp_path: Path, lacking: str):
         read_layout(tmp_path / "T.yml")
 
 
+BARE_POINT = {"name": "P", "type": "SDO_GEOMETRY", "from": "p", "as": "point"}
 KEY = {"name": "ID", "type": "VARCHAR(99)", "from": "bildeid", "as": "id"}
 
 
@@ -114,8 +115,7 @@ KEY = {"name": "ID", "type": "VARCHAR(99)", "from": "bildeid", "as": "id"}
         ({"name": "T", "key": "ID", "columns": [{**KEY, "as": "text", "from": []}]}, "`from` has to name a key"),
         ({"name": "T", "key": "ID", "columns": [KEY], "more": 1}, "more"),
         ({"name": "T", "key": "ID", "columns": []}, "columns"),
-        ({"name": "T", "key": "ID", "columns": [KEY, {"name": "P", "type": "SDO_GEOMETRY", "from": "p", "as": "point"}]},
-         "`spatial` belongs to"),
+        ({"name": "T", "key": "ID", "columns": [KEY, BARE_POINT]}, "`spatial` belongs to"),
     ],
 )  # fmt: skip
 def test_a_layout_that_is_wrong_is_refused(tmp_path: Path, document: dict[str, Any], says: str):
@@ -126,22 +126,17 @@ def test_a_layout_that_is_wrong_is_refused(tmp_path: Path, document: dict[str, A
 
 def test_the_numbers_of_a_point_need_names_of_their_own():
     axes = [{"name": name, "low": 0, "high": 1, "tolerance": 0.1} for name in "XY"]
-    point = ColumnLayout.model_validate(
-        {"name": "P", "type": "SDO_GEOMETRY", "from": "p", "as": "point", "spatial": {"srid": 25833, "axes": axes}}
-    )
+    point = {**BARE_POINT, "spatial": {"srid": 25833, "axes": axes}}
+    other = {"name": "p_x", "type": "NUMBER", "from": "x", "as": "number"}
     with pytest.raises(ValueError, match="column P_X is there twice"):
-        TableLayout.model_validate(
-            {"name": "T", "key": "ID", "columns": [KEY, point, {"name": "p_x", "type": "NUMBER", "from": "x", "as": "number"}]}
-        )  # fmt: skip
+        TableLayout.model_validate({"name": "T", "key": "ID", "columns": [KEY, point, other]})
 
 
 @pytest.mark.parametrize(("low", "high", "tolerance"), [(1, 1, 0.1), (2, 1, 0.1), (0, 1, 0)])
 def test_an_axis_has_an_extent(low: float, high: float, tolerance: float):
     axis = {"name": "X", "low": low, "high": high, "tolerance": tolerance}
-    with pytest.raises(ValueError, match="low|tolerance"):
-        ColumnLayout.model_validate(
-            {"name": "P", "type": "SDO_GEOMETRY", "from": "p", "as": "point", "spatial": {"srid": 1, "axes": [axis] * 2}}
-        )  # fmt: skip
+    with pytest.raises(ValueError, match=r"low|tolerance"):
+        ColumnLayout.model_validate({**BARE_POINT, "spatial": {"srid": 1, "axes": [axis] * 2}})
 
 
 @pytest.mark.parametrize("which", ["nothing", "../secrets", "no.such.yaml", ""])

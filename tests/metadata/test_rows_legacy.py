@@ -68,7 +68,7 @@ def test_decimal_commas_of_positions():
 
 
 def test_only_fields_of_numbers_lose_their_commas():
-    given = {key: "12,5" for key in (*NUMBERS, "exif_xptitle", "exif_basislinje", "exif_filnavn", "bildeid")}
+    given = dict.fromkeys((*NUMBERS, "exif_xptitle", "exif_basislinje", "exif_filnavn", "bildeid"), "12,5")
     legacy = read_record(json.dumps(given).encode())
     assert {key for key, value in legacy.record.items() if value == "12.5"} == set(NUMBERS)
     assert set(legacy.changes) == {f"{key}: decimal comma" for key in NUMBERS}
@@ -132,10 +132,12 @@ def test_what_is_no_record_has_a_reason(data: bytes, reason: str):
 @settings(max_examples=60)
 @given(st.binary(max_size=60) | st.text(st.sampled_from('{}[]":,\\nuD:x1 '), max_size=40).map(str.encode))
 def test_whatever_a_file_holds_is_a_record_or_a_reason(data: bytes):
+    reason = ""
     try:
-        assert isinstance(read_record(data).record, dict)
+        read_record(data)
     except RecordError as error:
-        assert error.reason in {"not_json", "no_record", "not_utf8"}
+        reason = error.reason
+    assert reason in {"", "not_json", "no_record", "not_utf8"}
 
 
 def test_people_are_taken_out_wherever_they_stand():

@@ -315,7 +315,8 @@ def test_in_any_order_of_steps_the_other_warehouse_ends_equal(tmp_path_factory: 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_a_scope_survives_json(table):
-    where = Scope("City", SLOT, PIPELINE, date(2026, 5, 1), "run-1")
+    where = Scope("City", SLOT, PIPELINE, date(2026, 5, 1), "run-1", "0123456789abcdef")
     assert Scope.from_json(where.as_json()) == where
-    named = Scope.of(table, {"source": "City", "slot": SLOT.start, "pipeline": PIPELINE, "day": where.day, "run": "r"})
+    values = {"source": "City", "slot": SLOT.start, "pipeline": PIPELINE, "day": where.day, "run": "r"}
+    named = Scope.of(table, {**values, "folder": where.folder})
     assert set(named.values(table)) == set(table.scope)

@@ -155,7 +155,7 @@ def columns(table: Table) -> list[Column]:
 
 def _column(table: Table, field: pa.Field) -> Column:
     identifier(field.name)
-    name, keyed = field.name.upper(), field.name in table.key
+    name, keyed = field.name.upper(), field.name in (*table.key, *table.scope)  # Oracle's key begins with the scope
     marker = (field.metadata or {}).get(b"oracle", b"").decode()
     told = _MARKER.fullmatch(marker)
     if marker and not told:

@@ -122,7 +122,14 @@ def batch(folder: Path, table: Table, scopes: Iterable[Scope], rows: Sequence[Ro
 
 def scope_of(table: Table, number: int = 0) -> Scope:
     """One of many scopes that have all that any table asks for."""
-    return Scope("City", SLOT.shift(number), "StubV1", date(2026, 5, 1) + timedelta(days=number), f"run-{number}", f"{number:016x}")
+    return Scope(
+        "City",
+        SLOT.shift(number),
+        "StubV1",
+        date(2026, 5, 1) + timedelta(days=number),
+        f"run-{number}",
+        f"{number:016x}",
+    )
 
 
 def sample(table: Table, scope: Scope, number: int, seed: int = 0) -> list[Row]:
@@ -143,6 +150,8 @@ def _value(table: Table, field: pa.Field, dice: random.Random, place: int) -> An
     if pa.types.is_string(kind):
         if field.name in table.key:
             return f"key{place:04}"
+        if field.name == "run":
+            return f"run-{place:04}"
         if field.name.endswith("sha256"):
             return f"{dice.randrange(16**64):064x}"
         return dice.choice(["x", "Straße 7, 'the \"old\" one'", "道路 :1 ?", "y" * 200, "NULL", " "])
