@@ -179,7 +179,8 @@ class ReviewOperator(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait if pictures are held."""
-        held = _held(batch_of_run(context))
+        batch = _planned(context)
+        held = [] if batch is None else _held(batch)
         if not held:
             self.log.info("no picture of this run waits for a person")
             return None
