@@ -109,6 +109,14 @@ def test_a_count_of_a_billion_costs_nothing():
     assert time.perf_counter() - start < 1
 
 
+def test_a_value_that_ends_behind_the_block_is_left_out():
+    block = bytearray(tiff({271: (ASCII, "Maker of cameras"), 274: (SHORT, [3])}))
+    block[14:18] = struct.pack(">I", len("Maker of cameras") + 20)
+    found = read_tiff(bytes(block))
+    assert set(found.image) == {274}
+    assert any("271" in fault for fault in found.faults)
+
+
 def test_values_that_share_their_bytes_are_capped_together():
     many = 900
     head = b"MM\x00*" + struct.pack(">IH", 8, many)

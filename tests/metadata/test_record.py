@@ -260,8 +260,8 @@ def test_old_pictures_keep_parcel_and_recorders_position():
     assert made.values["exif_strekningreferanse"] == "06_Ev134/Hp05_X"
     assert made.position == (6.5664, 61.2147, 48.85)
     crossing = name.replace("Fy06_Ev134_hp05_f1_m03192", "EV00006_S12D3_m01500_KD2_m00035_f3")
-    made = record(jpeg_with_exif(image_properties=image_properties_xml(name=crossing, hp="S1D1")), layout="old")
-    assert (made.values["exif_strekning"], made.values["exif_kryssdel"]) == ("12", "2")
+    made = record(jpeg_with_exif(image_properties=image_properties_xml(name=crossing, hp="05")), layout="old")
+    assert [made.values[f"exif_{key}"] for key in ("strekning", "kryssdel", "hp")] == ["12", "2", None]
 
 
 def test_folder():
