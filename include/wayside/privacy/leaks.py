@@ -85,19 +85,20 @@ def scan(
     """
     try:
         file = parse(output)
-        shown = decode(output, limits=limits).image
+        # Pixels are looked at where nobody says what they should be; otherwise a small decode tells that it is whole.
+        shown = decode(output, limits=limits, at_least=None if filled is None else (1, 1))
     except ImageError as error:
         return (Leak("undecodable", f"the file cannot be read: {error.message}"),)
     found = [*_structure(file), *_metadata(file, policy or _anything()), *_texts(file, output, texts)]
     if mask is None or not mask.any():
         return tuple(found)
-    if mask.shape != shown.shape[:2]:
-        return (*found, Leak("size", f"the file shows {shown.shape[1]} x {shown.shape[0]} pixels, the mask has others"))
+    if mask.shape != (shown.height, shown.width):
+        return (*found, Leak("size", f"the file shows {shown.width} x {shown.height} pixels, the mask has others"))
     if filled is not None:
         found += _changed(output, mask, filled)
     if original is not None:
         source = decode(original, limits=limits).image if isinstance(original, bytes) else original
-        seen, noise = (shown, _DECODED_NOISE) if filled is None else (filled, 0)
+        seen, noise = (shown.image, _DECODED_NOISE) if filled is None else (filled, 0)
         found += [Leak(kind, detail) for kind, detail in survivors(seen, source, mask, noise=noise)]
     return tuple(found)
 

@@ -35,8 +35,9 @@ _NOT_FLAT: Final = 0.6  # share of a region; a mosaic of the smallest cells reac
 _EXPLAINED: Final = 0.6
 _LEAST_VARIANCE: Final = 4.0  # grey levels squared; what is flatter shows nothing
 _BLURS: Final = (1, 3, 7, 15, 31, 63, 127)  # sides of box filters, pixels
+_RIDGE: Final = 1e-9  # of the sum of squares
 _MARGIN: Final = 64
-_MOST_SAMPLES: Final = 5000
+_MOST_SAMPLES: Final = 2000
 
 
 def changed_blocks(output: bytes, mask: Mask, filled: Image) -> tuple[int, tuple[int, int]]:
@@ -79,13 +80,16 @@ def survivors(seen: Image, original: Image, mask: Mask, *, noise: int = 0) -> It
         mask: bool [H, W].
         noise: by how many grey levels `seen` may be off: 0 for the fill itself, some for what was decoded.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    x, y, wide, tall = cv2.boundingRect(mask.view(np.uint8))
+    across, down = max(x - _MARGIN, 0), max(y - _MARGIN, 0)
+    part = slice(down, y + tall + _MARGIN), slice(across, x + wide + _MARGIN)
+    seen, original = seen[part], original[part]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask[part].astype(np.uint8), connectivity=8)
     for region in range(1, count):
         left, top, width, height, _ = (int(number) for number in stats[region])
-        place = f"{width} x {height} pixels at {left}, {top}"
+        place = f"{width} x {height} pixels at {left + across}, {top + down}"
         inner = slice(top, top + height), slice(left, left + width)
-        hidden = labels[inner] == region
-        windows = _forgotten(seen[inner], original[inner], hidden)
+        windows = _forgotten(seen[inner], original[inner], labels[inner] == region)
         if windows:
             yield "pixels", f"{windows} windows of a masked region of {place} show the original"
             continue
@@ -132,9 +136,13 @@ def _explained(seen: Image, original: Image, hidden: Mask, noise: int) -> float:
     blurs = [cv2.blur(source, (side, side)) for side in _BLURS]
     # Filters of an even side sit half a pixel off, and the difference of two of them is a slope.
     blurs += [np.roll(one, 1, axis) - one for one in blurs for axis in (0, 1)]
-    terms = np.column_stack([*(one.ravel()[chosen] for one in blurs), np.ones(len(chosen))]).astype(np.float64)
-    weights, *_ = np.linalg.lstsq(terms, values, rcond=None)
-    return float(1 - np.var(values - terms @ weights) / values.var())
+    terms = np.stack([one.ravel()[chosen] for one in blurs]).astype(np.float64)
+    terms -= terms.mean(axis=1, keepdims=True)
+    values -= values.mean()
+    # Normal equations, with a ridge because neighbouring blurs are nearly the same.
+    square = terms @ terms.T
+    weights = np.linalg.solve(square + np.eye(len(terms)) * (_RIDGE * np.trace(square) + 1e-9), terms @ values)
+    return float(1 - np.var(values - weights @ terms) / values.var())
 
 
 def _grey(image: Image) -> NDArray[np.float32]:
