@@ -12,7 +12,7 @@ import numpy as np
 from wayside.core.errors import ImageError, LeakError
 from wayside.privacy.fills import fill, fill_refusal
 from wayside.privacy.find import Finder
-from wayside.privacy.leaks import Leak, scan
+from wayside.privacy.leaks import COSMETIC, Leak, scan
 from wayside.privacy.masks import grown
 from wayside.privacy.objects import Mask, Masked, union
 from wayside.privacy.settings import Masking
@@ -90,9 +90,10 @@ def anonymise(
     # The noise of a mosaic is secret and never kept: who has it could take it away again.
     filled = fill(image, hidden, masking.fill, secret=secrets.token_bytes(32)) if hidden else image
     written = write_output(data, filled, mask, masking.output)
-    leaks = scan(
-        written.data, original=data, mask=mask, filled=filled, texts=texts, policy=masking.output.exif
-    )  # fmt: skip
+    policy = masking.output.exif
+    found = scan(written.data, original=image, mask=mask, filled=filled, texts=texts, policy=policy, limits=limits)
+    # Whoever chose a blur was told that it can be undone; anything else is a reason not to publish.
+    leaks = [leak for leak in found if leak.kind != COSMETIC or masking.fill.irreversible]
     if leaks:
         raise LeakError(f"not published, because it would give something away: {_told(leaks)}")
     return Anonymised(written.data, filled, mask, masked, written.mode, written.mode_reason)
