@@ -214,13 +214,17 @@ _KINDS: Final[Mapping[str, Callable[[Row], str | None]]] = {
 }
 
 
+_IN_ORDER: Final = ("dark", "dim", "bright", "below 30°", "30° to 60°", "60° and more", "whole", "cut off by the edge")
+
+
 def _grouped(objects: Sequence[Row], kind: Callable[[Row], str | None]) -> list[Hidden]:
     groups: dict[str, list[Row]] = {}
     # In the order of classes, then of sizes: names of sizes do not sort.
     for one in sorted(objects, key=lambda one: (one["label"], one["height"]) if kind is not _size else one["height"]):
         if (name := kind(one)) is not None:
             groups.setdefault(name, []).append(one)
-    return [_hidden(name, members) for name, members in groups.items()]
+    names = sorted(groups, key=lambda name: _IN_ORDER.index(name) if name in _IN_ORDER else 0)
+    return [_hidden(name, groups[name]) for name in names]
 
 
 def _hidden(name: str, objects: Sequence[Row]) -> Hidden:
