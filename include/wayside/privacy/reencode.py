@@ -36,7 +36,7 @@ def reencode(filled: Image, original: bytes, output: Output, *, exif: bytes = b"
     Args:
         filled: uint8 [H, W, 3] blue-green-red, upright.
         original: the file it was made of; gives the chroma subsampling where that is to be kept (4:4:4 for a picture
-            that is no JPEG or a CMYK one) and says whether the picture is grey.
+            that is no JPEG, or a CMYK or odd one) and says whether the picture is grey.
         output: quality 1..100 and subsampling.
         exif: TIFF block for the new file; empty: none.
         icc: colour profile for the new file; empty: none.
@@ -46,7 +46,7 @@ def reencode(filled: Image, original: bytes, output: Output, *, exif: bytes = b"
     """
     if max(filled.shape[:2]) > _LONGEST:
         raise ImageError("too_many_pixels", f"no JPEG can be {filled.shape[1]} x {filled.shape[0]} pixels large")
-    stored = parse(original) if original.startswith(b"\xff\xd8\xff") else None
+    stored = _stored(original)
     pixels: Image = filled
     if stored is not None and len(stored.frame.components) == 1:
         pixels = np.asarray(cv2.cvtColor(filled, cv2.COLOR_BGR2GRAY), np.uint8)
@@ -65,8 +65,8 @@ def profile(original: bytes) -> bytes:
 
     Empty where there is none, or where it is for CMYK, longer than it says, or holds something like a picture.
     """
-    if original.startswith(b"\xff\xd8\xff"):
-        stored = parse(original)
+    stored = _stored(original)
+    if stored is not None:
         found, space = icc_of(stored), {1: b"GRAY", 3: b"RGB "}.get(len(stored.frame.components), b"")
     else:
         found, space = _profile_of_other(original), b"RGB "
@@ -74,6 +74,14 @@ def profile(original: bytes) -> bytes:
     if not whole or found[36:40] != b"acsp" or found[16:20] != space:
         return b""
     return b"" if any(sign in found for sign in _PICTURES) else found
+
+
+def _stored(original: bytes) -> JpegFile | None:
+    """Take the original apart; None where it is no JPEG, or one that only a lenient decoder can read."""
+    try:
+        return parse(original)
+    except ImageError:
+        return None
 
 
 def _profile_of_other(original: bytes) -> bytes:

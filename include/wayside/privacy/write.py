@@ -1,7 +1,8 @@
 """Write the anonymised file: by its coefficients where that is possible, else encoded anew, and say which and why.
 
 A picture is looked at and masked upright. Its coefficients are as stored, so for the lossless way the mask is turned
-back and the orientation tag stays; a picture that is encoded anew is upright already and has no such tag.
+back and the orientation tag stays; a picture that is encoded anew is upright already and has no such tag. A file that
+is not quite as it should be, which decoders put up with, is encoded anew as well.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from wayside.core.errors import ImageError
 from wayside.privacy.exifpolicy import kept_exif
-from wayside.privacy.jpegfile import build, colour_of, parse
+from wayside.privacy.jpegfile import JpegFile, build, colour_of, parse
 from wayside.privacy.lossless import LosslessImpossible, edit_lossless
 from wayside.privacy.objects import Mask
 from wayside.privacy.orientation import as_stored, orientation_of
@@ -46,7 +48,7 @@ def write_output(original: bytes, filled: Image, mask: Mask, output: Output) -> 
         output: mode, quality, subsampling and policy of metadata.
 
     Raises:
-        ImageError: the file is broken, its metadata to keep do not fit, or JPEG cannot hold a picture of this size.
+        ImageError: the metadata to keep do not fit (`metadata`), or JPEG cannot hold a picture of this size.
         ValueError: mask and picture are of different sizes.
     """
     if filled.shape[:2] != mask.shape:
@@ -55,18 +57,21 @@ def write_output(original: bytes, filled: Image, mask: Mask, output: Output) -> 
     reason = None
     if output.mode == "lossless":
         try:
-            return Written(_lossless(original, filled, mask, output, icc), "lossless", None)
-        except LosslessImpossible as impossible:
-            reason = impossible.message
+            edited, orientation = _edited(original, filled, mask)
+        except ImageError as error:  # LosslessImpossible, or a file that is not quite a JPEG
+            reason = error.message
+        else:
+            exif = kept_exif(original, output.exif, orientation=orientation)
+            return Written(build(edited, colour_of(edited), exif=exif, icc=icc), "lossless", None)
     exif = kept_exif(original, output.exif)
     return Written(reencode(filled, original, output, exif=exif, icc=icc), "reencode", reason)
 
 
-def _lossless(original: bytes, filled: Image, mask: Mask, output: Output, icc: bytes) -> bytes:
+def _edited(original: bytes, filled: Image, mask: Mask) -> tuple[JpegFile, int]:
+    """Return the edited file, and how it is turned."""
     if not original.startswith(b"\xff\xd8\xff"):
         raise LosslessImpossible("not_jpeg", "the picture is no JPEG, so it has no coefficients to keep")
     orientation = orientation_of(original)
-    stored_mask = np.ascontiguousarray(as_stored(mask, orientation))
+    hidden = np.ascontiguousarray(as_stored(mask, orientation))
     stored = np.ascontiguousarray(as_stored(filled, orientation))
-    edited = parse(edit_lossless(original, stored_mask, stored))
-    return build(edited, colour_of(edited), exif=kept_exif(original, output.exif, orientation=orientation), icc=icc)
+    return parse(edit_lossless(original, hidden, stored)), orientation
