@@ -191,10 +191,11 @@ def test_personal_texts_of_a_picture():
     data = jpeg_with_exif(
         image_properties=image_properties_xml(note="DRAGSVIK"),
         reflink=reflink_xml().replace("</ReflinkInfo>", "<Comment>Sving til venstre</Comment></ReflinkInfo>"),
-        ifd0={ARTIST: (ASCII, "Kari Kunstner")},
+        make="OLYMPUS DIGITAL CAMERA",
+        ifd0={ARTIST: (ASCII, "Kari Kunstner"), 270: (ASCII, "Olympus Digital Camera")},
     )
     held = personal_texts(read_exif(data))
-    # The note repeats the name of the stretch, which the record has anyway.
+    # The note repeats the name of the stretch, and the description the maker: both are published anyway.
     assert held == ("Kari Kunstner", DRIVER, CAR, REMARK, "Sving til venstre")
     assert personal_texts(read_exif(jpeg_with_exif(image_properties="<broken"))) == ()
 

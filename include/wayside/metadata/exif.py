@@ -22,7 +22,7 @@ MAX_XML: Final = 256 * 2**10
 IMAGE_PROPERTIES: Final = 40055
 REFLINK_INFO: Final = 40056
 
-_ORIENTATION, _MODEL, _XP_TITLE, _MAKER_NOTE = 274, 272, 40091, 37500
+_ORIENTATION, _MAKE, _MODEL, _XP_TITLE, _MAKER_NOTE = 274, 271, 272, 40091, 37500
 _TIMES: Final = ((36867, "photo"), (36868, "photo"), (306, "image"))
 _PERSONAL: Final = (("image", 270), ("image", 315), ("photo", 37510), ("photo", 42032))
 _PERSONAL_XP: Final = (40092, 40093, 40095)
@@ -80,10 +80,14 @@ class Exif:
         return next((turn for turn in range(1, 9) if numbers[:1] == (turn,)), 1)
 
     @property
+    def make(self) -> str | None:
+        """The maker of the camera."""
+        return self._text("image", _MAKE)
+
+    @property
     def camera(self) -> str | None:
         """The model of the camera."""
-        found = self.tiff.image.get(_MODEL)
-        return (found.text or None) if found else None
+        return self._text("image", _MODEL)
 
     @cached_property
     def taken(self) -> datetime | None:

@@ -64,10 +64,11 @@ def personal_texts(exif: Exif) -> tuple[str, ...]:
     """List what must not be found in any output made from a picture with this EXIF block.
 
     Drivers, registration numbers, comments and notes of both XML texts, and artist, owner, description and comments
-    of EXIF. Left out are texts of fewer than four characters, and remarks that the XML also has in a field that is
-    published (the name of the stretch, say): they would be found everywhere.
+    of EXIF. Left out are texts of fewer than four characters, and those that the picture also has in a field that is
+    published (the name of the stretch, the maker of the camera): they would be found everywhere.
     """
-    found: list[str] = [*exif.personal]
+    shown = " ".join(text for text in (exif.make, exif.camera, exif.xp_title) if text).casefold()
+    found = [text for text in exif.personal if text.casefold() not in shown]
     for text in (exif.image_properties, exif.reflink):
         try:
             root = parse_xml(text) if text else None

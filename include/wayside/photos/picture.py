@@ -14,7 +14,9 @@ from typing import Any
 from wayside.core.clock import Clock
 from wayside.core.errors import ImageError, StoreError
 from wayside.core.ids import folder_id_of
+from wayside.metadata.exif import read_exif
 from wayside.metadata.record import PhotoRecord, extract
+from wayside.metadata.redact import personal_texts
 from wayside.photos.access import Patience, Places, sha256_of
 from wayside.photos.columns import columns_of
 from wayside.photos.job import Expected, Job, expected, folder, preview_name
@@ -121,7 +123,10 @@ class Work:
             raise StoreError(f"{self.places.input.uri(entry.key)} was there when the run was planned, and is gone")
         check(data, limits=profile.limits.decoding)
         record = extract(data, self.places.input.uri(entry.key), profile.recording, entry.modified)
-        done = anonymise(data, profile.masking, self.finder, limits=profile.limits.decoding, draw=profile.draw)
+        texts = personal_texts(read_exif(data))
+        done = anonymise(
+            data, profile.masking, self.finder, limits=profile.limits.decoding, draw=profile.draw, texts=texts
+        )
         record = record.with_results(_counts(done), preview_name(entry.key, profile))
         held = profile.review.enabled
         files = [self._file(one, data, done, record) for one in self._expected(entry.key)]
