@@ -1,8 +1,8 @@
 """How much of what is planted in a panorama of 8000 x 4000 pixels is hidden, and in what time.
 
 Run `PYTHONPATH=include python -m bench.bench_panorama [--json PATH]`. Cut-outs of real people, cars, buses and trucks
-of `$WAYSIDE_TEST_DATA` are planted on the seam, toward the poles and around the corners of tiles, at several sizes. Each
-panorama is gone through with one and the same model (the one that comes with Wayside) and
+of `$WAYSIDE_TEST_DATA` are planted on the seam, toward the poles and around the corners of tiles, at several sizes.
+Each panorama is gone through with one and the same model (the one that comes with Wayside) and
 
 - the windows of Wayside (`tiles`),
 - the windows that the replaced system's configuration for panoramas asks for (`replaced`),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wayside.privacy.settings import Tiling
-from wayside.privacy.tiles import MAX_WINDOWS, Window, cut, levels, replaced_windows, uncovered, windows
+from wayside.privacy.tiles import MAX_WINDOWS, Views, Window, cut, levels, replaced_windows, uncovered, windows
 
 
 @st.composite
@@ -75,10 +75,11 @@ def test_what_is_stretched_is_whole_in_a_window_wherever_it_lies(data: st.DataOb
     assert any((left - look.left) % width + columns <= look.width for look in looks)
 
 
+@settings(max_examples=30)
 @given(st.data(), st.integers(1, 3000), st.integers(1, 4000), st.booleans())
 def test_windows_lie_in_the_picture_and_are_few(data: st.DataObject, height: int, width: int, wrap: bool) -> None:
     looks = windows(height, width, data.draw(tilings(wrap)))
-    assert looks[0] == Window(0, 0, width, height, width)
+    assert looks[0].box == (0, 0, width, height)
     assert len(set(looks)) == len(looks) < MAX_WINDOWS * 2
     for look in looks:
         assert 0 <= look.left < width
@@ -107,7 +108,8 @@ def test_the_windows_of_a_panorama() -> None:
     for top, width in widths.items():
         latitude = abs(2000 - top - 512) * math.pi / 4000
         assert width == pytest.approx(1024 / math.cos(latitude), abs=1)
-    assert {look.shown for look in fine} == {1024, 1152}
+    assert {look.shown for look in fine} == {1024, 1228, 1280}
+    assert {look.reduced for look in looks if look not in fine and look.height > 1000} == {4}
     assert [look.width for look in looks if look.height == 4000] == [8000, 8000] + [4096] * 6
     assert len(looks) < 80
 
@@ -128,6 +130,34 @@ def test_cutting_across_the_seam_and_squeezing() -> None:
     across = cut(image, Window(8, 0, 5, 4, 5))
     assert (across == image[:, [8, 9, 0, 1, 2]]).all()
     assert cut(image, Window(0, 0, 10, 4, 5)).shape == (4, 5, 3)
+
+
+@settings(max_examples=40)
+@given(
+    st.tuples(st.integers(5, 90), st.integers(5, 120)),
+    st.tuples(st.floats(0, 0.99), st.floats(0, 0.99), st.floats(0.05, 1), st.floats(0.05, 1)),
+    st.integers(1, 5),
+)
+def test_a_reduced_view_shows_the_window_and_says_exactly_what(
+    size: tuple[int, int], place: tuple[float, float, float, float], reduced: int
+) -> None:
+    """The picture's values are its columns, so a view of it tells which columns it shows."""
+    height, width = size
+    image = np.repeat(np.arange(width, dtype=np.uint8)[None, :, None], height, axis=0).repeat(3, axis=2)
+    left, top = int(place[0] * width), int(place[1] * height)
+    columns, rows = max(1, int(place[2] * width)), max(1, int(place[3] * (height - top)))
+    window = Window(left, top, columns, rows, columns, reduced)
+    part, frame = Views(image, [window]).cut(window)
+    assert frame[0] <= left + 1e-9
+    assert frame[1] <= top + 1e-9
+    assert left + columns <= frame[0] + frame[2] + 1e-9 or frame[2] > width - 1e-9
+    assert top + rows <= frame[1] + frame[3] + 1e-9
+    assert frame[2] - columns < 3 * reduced
+    assert frame[3] - rows < 3 * reduced
+    step = frame[2] / part.shape[1]
+    middles = (frame[0] + (np.arange(part.shape[1]) + 0.5) * step) % width - 0.5
+    away_from_seam = (middles > reduced) & (middles < width - reduced - 1)
+    assert np.abs(part[0, :, 0] - middles)[away_from_seam].max(initial=0) <= 1 + reduced / 2
 
 
 def test_the_windows_of_the_replaced_system() -> None:

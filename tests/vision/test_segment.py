@@ -62,10 +62,10 @@ def test_rf_detr_seg(settings: Settings, make_card: Make, name: str) -> None:
     assert car is not None
     assert bus is not None
     assert car.grid.shape == (8, 12), "the grid is cut to the object, with a margin of two cells"
-    drawn = pixels(car, (0, 0, 160, 160), 160, 160)
+    drawn = pixels(car, (0, 0, 160, 160), (0, 0, 160, 160))
     expected = np.kron(triangle(), np.ones((10, 10), np.bool_))
     assert np.count_nonzero(drawn & expected) / np.count_nonzero(drawn | expected) > 0.9
-    assert pixels(bus, (0, 0, 40, 40), 160, 160).all()
+    assert pixels(bus, (0, 0, 40, 40), (0, 0, 160, 160)).all()
 
 
 def test_masks_are_read_only_where_the_card_says_so(settings: Settings, make_card: Make) -> None:
@@ -90,7 +90,7 @@ def test_rtmdet_ins_in_a_letterbox(settings: Settings, make_card: Make) -> None:
     assert found.boxes[0].tolist() == pytest.approx([8 / 64, 8 / 32, 40 / 64, 24 / 32])
     (outline,) = found.outlines
     assert outline is not None
-    drawn = pixels(outline, (0, 0, 128, 64), 128, 64)
+    drawn = pixels(outline, (0, 0, 128, 64), (0, 0, 128, 64))
     rows, columns = np.nonzero(drawn)
     assert (columns.min(), columns.max() + 1) == (16, 48)
     assert (rows.min(), rows.max() + 1) == (16, 48)
@@ -153,9 +153,9 @@ def test_a_cut_grid_draws_the_same_pixels_as_the_whole_one(
     left, top, right, bottom = (np.clip(box[0], 0, 1) * (width, height, width, height)).astype(int).tolist()
     if right > left and bottom > top:
         inside = (left, top, right, bottom)
-        whole = pixels(Outline(grid, (0, 0, 1, 1)), inside, width, height)
+        whole = pixels(Outline(grid, (0, 0, 1, 1)), inside, (0, 0, width, height))
         # OpenCV interpolates in steps of 1/32 cell, so values next to 0 may fall either way.
-        assert np.mean(pixels(cut, inside, width, height) != whole) <= 0.05
+        assert np.mean(pixels(cut, inside, (0, 0, width, height)) != whole) <= 0.05
 
 
 def test_the_catalogue_has_segmenting_models() -> None:

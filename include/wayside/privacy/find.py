@@ -20,7 +20,7 @@ from wayside.core.settings import Settings
 from wayside.privacy.merge import Seen, merged, order
 from wayside.privacy.objects import Found, Mask
 from wayside.privacy.settings import CLASSES, Finding
-from wayside.privacy.tiles import Window, cut, windows
+from wayside.privacy.tiles import Frame, Views, Window, cut, windows
 from wayside.vision.detections import Detections, Outline
 from wayside.vision.detector import Detector, load_detector
 from wayside.vision.registry import cards
@@ -113,8 +113,9 @@ class Finder:
         height, width = image.shape[:2]
         tiling = self.finding.tiling
         looks = windows(height, width, tiling) if looks is None else looks
+        views = Views(image, looks)
         numbered = list(enumerate(looks))
-        seen = [one for found in _map(lambda look: self._look(image, look), numbered, workers) for one in found]
+        seen = [one for found in _map(lambda look: self._look(views, look), numbered, workers) for one in found]
         found = merged(_bounded(seen), height, width, wrap=tiling.wrap)
         if self._plates is not None:
             vehicles = [one for one in found if one.label in VEHICLES]
@@ -127,23 +128,25 @@ class Finder:
             found += [one for one in plates if self._counts(one, vehicles, width)]
         return sorted((one for one in found if one.label in self.finding.classes), key=order)
 
-    def _look(self, image: Image, look: tuple[int, Window]) -> list[Seen]:
+    def _look(self, views: Views, look: tuple[int, Window]) -> list[Seen]:
         """Let every detector look at one window."""
         number, window = look
-        part = cut(image, window)
-        return [one for detector in self._detectors for one in self._seen(detector, part, window, number)]
+        part, frame = views.cut(window)
+        found = [one for detector in self._detectors for one in self._found(detector, part, frame)]
+        return [Seen(one, window, number) for one in found]
 
     def _look_for_plates(self, image: Image, look: tuple[int, Window]) -> list[Seen]:
         """Let the plate detector look at one vehicle."""
         number, window = look
-        return list(self._seen(self._plates, cut(image, window), window, number)) if self._plates else []
+        frame = (window.left, window.top, window.width, window.height)
+        found = self._found(self._plates, cut(image, window), frame) if self._plates else []
+        return [Seen(one, window, number) for one in found]
 
-    def _seen(self, detector: Detector, part: Image, window: Window, number: int) -> Iterator[Seen]:
-        """Yield what a detector finds in a window, in pixels of the picture."""
+    def _found(self, detector: Detector, part: Image, frame: Frame) -> list[Found]:
+        """List what a detector finds in a part of a picture, in pixels of the picture."""
         detections = detector.detect(np.ascontiguousarray(part))
-        for found in _in_pixels(detections, window, detector.name):
-            if found.score >= self._least.get(found.label, 2.0):
-                yield Seen(found, window, number)
+        found = _in_pixels(detections, frame, detector.name)
+        return [one for one in found if one.score >= self._least.get(one.label, 2.0)]
 
     def _counts(self, plate: Found, vehicles: Sequence[Found], width: int) -> bool:
         """Say whether a plate counts: sure of itself, or inside a vehicle."""
@@ -224,34 +227,33 @@ def _thresholds(finding: Finding, detector: Detector) -> dict[str, float]:
     return {label: finding.scores.get(label, default) for label in CLASSES if label in detector.classes}
 
 
-def _in_pixels(detections: Detections, window: Window, model: str) -> Iterator[Found]:
-    """Yield detections of a window as findings, their boxes rounded outwards to pixels of the picture."""
+def _in_pixels(detections: Detections, frame: Frame, model: str) -> Iterator[Found]:
+    """Yield detections as findings, their boxes rounded outwards to pixels of the picture in which the frame lies."""
     masks = detections.outlines or (None,) * len(detections)
     for fractions, score, label, outline in zip(
         detections.boxes, detections.scores, detections.labels, masks, strict=True
     ):
         left, top, right, bottom = (float(side) for side in fractions)
         box = (
-            math.floor(left * window.width),
-            math.floor(top * window.height),
-            math.ceil(right * window.width),
-            math.ceil(bottom * window.height),
+            math.floor(frame[0] + left * frame[2]),
+            math.floor(frame[1] + top * frame[3]),
+            math.ceil(frame[0] + right * frame[2]),
+            math.ceil(frame[1] + bottom * frame[3]),
         )
-        box, mask = (box, None) if outline is None else _drawn(outline, box, window)
-        moved = (box[0] + window.left, box[1] + window.top, box[2] + window.left, box[3] + window.top)
-        yield Found(label=label, score=float(score), box=moved, mask=mask, model=model)
+        box, mask = (box, None) if outline is None else _drawn(outline, box, frame)
+        yield Found(label=label, score=float(score), box=box, mask=mask, model=model)
 
 
-def _drawn(outline: Outline, box: Box, window: Window) -> tuple[Box, Mask | None]:
+def _drawn(outline: Outline, box: Box, frame: Frame) -> tuple[Box, Mask | None]:
     """Draw an instance mask into its box, a little larger, for masks reach beyond boxes; cut it to what it covers.
 
     A mask that covers next to nothing of its box is one that failed: then the box counts.
     """
-    left, top, right, bottom = box
-    across, down = math.ceil((right - left) * MASK_MARGIN), math.ceil((bottom - top) * MASK_MARGIN)
-    left, top = max(0, left - across), max(0, top - down)
-    right, bottom = min(window.width, right + across), min(window.height, bottom + down)
-    mask = pixels(outline, (left, top, right, bottom), window.width, window.height)
+    across, down = math.ceil((box[2] - box[0]) * MASK_MARGIN), math.ceil((box[3] - box[1]) * MASK_MARGIN)
+    left, top = max(math.floor(frame[0]), box[0] - across), max(math.floor(frame[1]), box[1] - down)
+    right = min(math.ceil(frame[0] + frame[2]), box[2] + across)
+    bottom = min(math.ceil(frame[1] + frame[3]), box[3] + down)
+    mask = pixels(outline, (left, top, right, bottom), frame)
     if np.count_nonzero(mask) < LEAST_MASK * (box[2] - box[0]) * (box[3] - box[1]):
         return box, None
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

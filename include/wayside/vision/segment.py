@@ -40,26 +40,25 @@ def outlines(grids: NDArray[np.float32], boxes: Boxes) -> tuple[Outline, ...]:
     return tuple(cut)
 
 
-def pixels(outline: Outline, box: tuple[int, int, int, int], width: int, height: int) -> Mask:
+def pixels(outline: Outline, box: tuple[int, int, int, int], frame: tuple[float, float, float, float]) -> Mask:
     """Draw an outline into a box of a picture.
 
     The grid is interpolated linearly between the middles of its cells, and a pixel belongs to the object where the
     value is above 0, as He et al., "Mask R-CNN", 2017, and its successors do with their masks.
 
     Args:
-        outline: the object, its area in fractions of the picture.
+        outline: the object, its area in fractions of what the model was shown.
         box: left, top, right, bottom in pixels of the picture; right and bottom exclusive.
-        width: of the picture, in pixels.
-        height: of the picture, in pixels.
+        frame: left, top, width, height of what the model was shown, in pixels of the picture.
 
     Returns:
         bool [bottom - top, right - left].
     """
     rows, columns = outline.grid.shape
     left, top, right, bottom = outline.area
-    across, down = columns / ((right - left) * width), rows / ((bottom - top) * height)
-    start_x = (box[0] + 0.5 - left * width) * across - 0.5
-    start_y = (box[1] + 0.5 - top * height) * down - 0.5
+    across, down = columns / ((right - left) * frame[2]), rows / ((bottom - top) * frame[3])
+    start_x = (box[0] + 0.5 - frame[0] - left * frame[2]) * across - 0.5
+    start_y = (box[1] + 0.5 - frame[1] - top * frame[3]) * down - 0.5
     values = cv2.warpAffine(
         outline.grid,
         np.asarray([[across, 0, start_x], [0, down, start_y]]),
