@@ -19,6 +19,8 @@ PARTS = {
     "name": "wayside.css",
     "evaluation": "WaysideV1-set-0123456789ab",
     "number": 1,
+    "inbox": "inbox",
+    "run": "run-1",
 }
 
 

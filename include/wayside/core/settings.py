@@ -89,6 +89,13 @@ class Settings(BaseSettings):
         " delete; those of the inbox, its output and its archive always count",
     )
 
+    blur_profile: str = Field("planar", description="profile of `POST /wayside/blur/` where a request names none")
+    blur_max_bytes: PositiveInt = Field(64 * 2**20, description="largest picture that it takes, in bytes")
+    blur_max_pixels: PositiveInt = Field(100_000_000, description="largest picture that it takes, in pixels")
+    blur_at_once: Annotated[int, Field(gt=0, le=64)] = Field(
+        1, description="pictures that one process of the API server anonymises at once; three more may wait"
+    )
+
     device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto", description="`auto` takes CUDA where it works, else the CPU; `cuda` fails where there is none"
     )

@@ -15,8 +15,21 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from wayside.core.errors import ConfigError, WaysideError
-from wayside_airflow.web import api, assets, evaluations, pages, runs, series, weeks
+from wayside_airflow.web import (
+    api,
+    assets,
+    blur,
+    evaluations,
+    pages,
+    photo_files,
+    photos,
+    review,
+    runs,
+    series,
+    weeks,
+)
 from wayside_airflow.web.context import StoreFactory, WarehouseFactory, open_store, open_warehouse, render
+from wayside_airflow.web.desk import Desk, FinderFactory, open_finder
 
 get_access = requires_access_view(AccessView.PLUGINS)
 
@@ -32,12 +45,17 @@ _HEADERS = {
 }
 
 
-def create_app(warehouse: WarehouseFactory = open_warehouse, store: StoreFactory = open_store) -> FastAPI:
-    """Build the application over a warehouse and a picture store, each opened when a request needs it."""
+def create_app(
+    warehouse: WarehouseFactory = open_warehouse,
+    store: StoreFactory = open_store,
+    finder: FinderFactory = open_finder,
+) -> FastAPI:
+    """Build the application over a warehouse, a picture store and models, each opened when a request needs it."""
     app = FastAPI(title="Wayside", dependencies=[Depends(get_access)], docs_url=None, redoc_url=None, openapi_url=None)
     app.state.warehouse = warehouse
     app.state.store = store
-    for room in (pages, runs, evaluations, api, weeks, series, assets):
+    app.state.desk = Desk(finder)
+    for room in (pages, runs, photos, photo_files, review, blur, evaluations, api, weeks, series, assets):
         app.include_router(room.router)
     app.middleware("http")(_add_headers)
     for kind in (HTTPException, WaysideError, RequestValidationError):

@@ -192,7 +192,7 @@ def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Tabl
 def photo_sources(warehouse: "ParquetWarehouse") -> list[Row]:
     """List the inboxes of road photos with their pictures by status, last run, and receipts."""
     receipts = {
-        row["source"]: row for row in _listed(_kept(warehouse, "photo_receipts", None, [], first_day=_BEFORE_ALL))
+        row["source"]: row for row in _listed(_kept(warehouse, "photo_receipts", None, None, first_day=_BEFORE_ALL))
     }
     none = {"receipts": 0, "first_day": None, "last_day": None}
     listed = _listed(_kept(warehouse, "photo_sources", None, []))
@@ -251,7 +251,7 @@ def _ask(warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequenc
 
 
 def _kept(
-    warehouse: "ParquetWarehouse", question: str, lens: Lens | None, days: Sequence[str], **params: object
+    warehouse: "ParquetWarehouse", question: str, lens: Lens | None, days: Sequence[str] | None, **params: object
 ) -> "pa.Table":
     """Return the answer as Arrow columns, from before if no file behind it has changed since."""
     from wayside.core.tables import TABLES
@@ -272,7 +272,11 @@ def _kept(
 
 @contextmanager
 def _asked(
-    warehouse: "ParquetWarehouse", question: str, lens: Lens | None, days: Sequence[str], params: Mapping[str, object]
+    warehouse: "ParquetWarehouse",
+    question: str,
+    lens: Lens | None,
+    days: Sequence[str] | None,
+    params: Mapping[str, object],
 ) -> Iterator[Any]:
     """Ask a question over the files that the lens leaves. Parameters that it does not name are left out."""
     name = f"web/{question}"
@@ -282,8 +286,8 @@ def _asked(
         yield connection.sql(sql.for_duckdb(name), params=wanted)
 
 
-def _part(lens: Lens | None, days: Sequence[str]) -> tuple[list[str] | None, Sequence[str], list[str]]:
-    """Return the sources, days and pipelines whose files a question is about."""
+def _part(lens: Lens | None, days: Sequence[str] | None) -> tuple[list[str] | None, Sequence[str] | None, list[str]]:
+    """Return the sources, days (None: all) and pipelines whose files a question is about."""
     return ([lens.source] if lens else None), days, ([lens.pipeline] if lens and lens.pipeline else [])
 
 
