@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytest
 from tests.photos.labelled import UNKNOWN, finding, labelled, order, with_models
+from tests.vision.coco_sets import document, write_set
 
 from wayside.core.errors import ConfigError, ModelError, StoreError
 from wayside.core.settings import Settings
 from wayside.photos import evaluations
 from wayside.photos.evaluation import Models, Order, evaluate_set, placed
 from wayside.vision.decode import decode, encode_jpeg
+from wayside.vision.detections import Detections, Outline
 
 MISSED = (40, 50, 90, 80)
 
@@ -73,6 +75,32 @@ def test_what_shows_is_counted_and_drawn_without_showing_it(settings: Settings, 
     left, top, right, bottom = MISSED
     assert np.abs(drawn[top:bottom, left:right].astype(int) - (60, 60, 220)).max() < 25
     assert (np.abs(drawn.astype(int) - UNKNOWN).sum(axis=2) > 90).all()
+
+
+class Outlined:
+    """A detector that draws one object: its box, and a mask of the left half of it."""
+
+    name, sha256, classes = "Outlined", "0" * 64, ("car",)
+
+    def detect(self, image: Any) -> Detections:
+        box = np.array([[0.25, 0.25, 0.75, 0.5]], np.float32)
+        grid = np.repeat(np.where(np.arange(8) < 4, 1, -1)[None], 4, axis=0).astype(np.float32)
+        return Detections(box, np.array([0.9], np.float32), ("car",), (Outline(grid, (0.25, 0.25, 0.75, 0.5)),))
+
+
+@pytest.mark.parametrize(("right", "boxes", "masks"), [(64, 0.1, 1.0), (96, 1.0, 0.1)])
+def test_masks_of_a_model_are_compared_as_masks(
+    settings: Settings, tmp_path: Path, right: int, boxes: float, masks: float
+) -> None:
+    """The labelled object is the left half of what the model's box says, or all of it."""
+    polygon = [[32, 32, right, 32, right, 64, 32, 64]]
+    entry = {"segmentation": polygon, "bbox": [32, 32, right - 32, 32], "category_id": 7}
+    made = write_set(tmp_path / "set", document([entry], size=(128, 128)))
+    asked = Order(model="Outlined", coco=made[0], pictures=made[1])
+    result = evaluate_set(asked, settings, models=Models(Outlined(), 0.5, None))
+    assert not result["boxes_as_masks"]
+    assert result["masks"]["figures"]["ap"]["value"] == pytest.approx(masks)
+    assert result["boxes"]["figures"]["ap"]["value"] == pytest.approx(boxes)
 
 
 def test_boxes_alone_need_no_profile_and_leave_no_pictures(settings: Settings, tmp_path: Path) -> None:

@@ -247,7 +247,8 @@ def _answers(found: Detections, height: int, width: int) -> list[list[Any]]:
             continue
         left, top, right, bottom = (float(edge) for edge in box * scale)
         corners = (math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
-        mask = None if outline is None else _packed(pixels(outline, corners, width, height), corners, height, width)
+        frame = (0.0, 0.0, float(width), float(height))
+        mask = None if outline is None else _packed(pixels(outline, corners, frame), corners, height, width)
         rows.append([label, float(score), left, top, right - left, bottom - top, mask])
     return rows
 
