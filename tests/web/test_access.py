@@ -101,6 +101,29 @@ def test_a_signed_in_user_comes_in_if_the_role_allows(anonymous: TestClient, rol
     anonymous.cookies.clear()
 
 
+@pytest.mark.airflow
+@pytest.mark.usefixtures("_metadata")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/wayside/blur/"),
+        ("GET", "/wayside/photos/review/run-1"),
+        ("GET", "/wayside/photos/review/r/sheet.jpg"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
+def test_who_may_only_look_may_neither_use_models_nor_review(anonymous: TestClient, method: str, path: str) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    found = {}
+    for role in (None, "viewer", "user"):
+        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="someone", role=role))
+        found[role] = anonymous.request(method, path, headers={"Authorization": f"Bearer {token}"}).status_code
+    assert found[None] == found["viewer"] == 403
+    assert found["user"] in {404, 415}, "let in, and told what is wrong with the request"
+
+
 def test_the_lazy_application_is_built_once(app: FastAPI) -> None:
     built: list[FastAPI] = []
 
