@@ -80,26 +80,37 @@ def survivors(seen: Image, original: Image, mask: Mask, *, noise: int = 0) -> It
         mask: bool [H, W].
         noise: by how many grey levels `seen` may be off: 0 for the fill itself, some for what was decoded.
     """
-    x, y, wide, tall = cv2.boundingRect(mask.view(np.uint8))
-    across, down = max(x - _MARGIN, 0), max(y - _MARGIN, 0)
-    part = slice(down, y + tall + _MARGIN), slice(across, x + wide + _MARGIN)
-    seen, original = seen[part], original[part]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask[part].astype(np.uint8), connectivity=8)
-    for region in range(1, count):
-        left, top, width, height, _ = (int(number) for number in stats[region])
-        place = f"{width} x {height} pixels at {left + across}, {top + down}"
+    for left, top, hidden in _regions(mask):
+        height, width = hidden.shape
+        place = f"{width} x {height} pixels at {left}, {top}"
         inner = slice(top, top + height), slice(left, left + width)
-        windows = _forgotten(seen[inner], original[inner], labels[inner] == region)
+        windows = _forgotten(seen[inner], original[inner], hidden)
         if windows:
             yield "pixels", f"{windows} windows of a masked region of {place} show the original"
             continue
-        outer = (
-            slice(max(top - _MARGIN, 0), top + height + _MARGIN),
-            slice(max(left - _MARGIN, 0), left + width + _MARGIN),
-        )
-        share = _explained(seen[outer], original[outer], labels[outer] == region, noise)
+        # A blur took its colours from around the region as well.
+        above, before = min(top, _MARGIN), min(left, _MARGIN)
+        outer = slice(top - above, top + height + _MARGIN), slice(left - before, left + width + _MARGIN)
+        around = np.zeros(seen[outer].shape[:2], np.bool_)
+        around[above : above + height, before : before + width] = hidden
+        share = _explained(seen[outer], original[outer], around, noise)
         if share > _EXPLAINED:
             yield "cosmetic", f"a blur of the original explains {share:.0%} of what a region of {place} shows"
+
+
+def _regions(mask: Mask) -> Iterator[tuple[int, int, Mask]]:
+    """Yield left, top and mask of each part of a mask whose windows touch, also by their corners."""
+    height, width = mask.shape
+    lines = np.logical_or.reduceat(mask, np.arange(0, height, WINDOW), axis=0)
+    grid = np.logical_or.reduceat(lines, np.arange(0, width, WINDOW), axis=1)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(grid.astype(np.uint8), connectivity=8)
+    for region in range(1, count):
+        column, row, wide, tall, _ = (int(number) for number in stats[region])
+        own = labels[row : row + tall, column : column + wide] == region
+        left, top = column * WINDOW, row * WINDOW
+        part = mask[top : top + tall * WINDOW, left : left + wide * WINDOW]
+        whole = np.repeat(np.repeat(own, WINDOW, axis=0), WINDOW, axis=1)
+        yield left, top, part & whole[: part.shape[0], : part.shape[1]]
 
 
 def _forgotten(seen: Image, original: Image, hidden: Mask) -> int:
