@@ -151,20 +151,23 @@ class _Import:
         self.done = Imported()
 
     def run(self, again: bool, progress: Callable[[int], None]) -> Imported:
-        self._finish()
+        resumed = set(self._finish())  # what a run before had under way; told as done by this one
+        self.done.files += len(resumed)
         if again:
             with self.journal:
                 self.journal.execute("DELETE FROM files")
-        for files in self._parts():
+        for files in self._parts(resumed):
             self._take(files)
             progress(self.done.files)
         return self.done
 
-    def _parts(self) -> Iterator[list[_File]]:
+    def _parts(self, resumed: set[_File]) -> Iterator[list[_File]]:
         """Yield files that are to be registered, so many at a time; archive those that are."""
         part: list[_File] = []
         size = 0
         for file in _files(self.source.folder, self.source.archive):
+            if file in resumed:
+                continue
             self.done.files += 1
             if self._registered(file):
                 self.done.before += 1
@@ -214,12 +217,12 @@ class _Import:
         listed = [[file.shown, os.fsencode(file.path).hex(), file.size, file.changed] for file in files]
         replace_file(self.root / "open.json", json.dumps({"name": name, "files": listed}).encode())
 
-    def _finish(self) -> None:
+    def _finish(self) -> list[_File]:
         """Send the batch that is under way, if there is one; note what became of its files, and archive them."""
         try:
             document: dict[str, Any] = json.loads((self.root / "open.json").read_bytes())
         except FileNotFoundError:
-            return
+            return []
         files = [_File(Path(os.fsdecode(bytes.fromhex(p))), shown, s, c) for shown, p, s, c in document["files"]]
         batch = Batch(self.target.table, document["name"], (), self.root / "batch.parquet")
         try:
@@ -240,6 +243,7 @@ class _Import:
         for file, reason in zip(files, reasons, strict=True):
             if reason is None:
                 self._archive(file)
+        return files
 
     def _close(self) -> None:
         (self.root / "open.json").unlink()
