@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.peers.storage import serving_storage
 from tests.photos.inbox import NAMES, RedFinder, batch, files, fill_inbox, job, photo, run
 
 from wayside.core.errors import ConfigError, StoreError, StoreUnavailableError
@@ -15,7 +16,7 @@ from wayside.photos.batch import Batch
 from wayside.photos.job import new_job
 from wayside.photos.profile import Profile
 from wayside.privacy.receipts import verify_chain
-from wayside.store.places import FolderPlace
+from wayside.store.places import FolderPlace, open_place
 from wayside.vision.decode import decode
 from wayside.warehouse.parquet import open_lake
 
@@ -261,3 +262,19 @@ def test_a_blur_that_would_hide_nothing_is_refused(settings: Settings, tmp_path:
     fill_inbox(tmp_path / "in", {"one.jpg": photo(1)})
     assert run(settings, job(tmp_path, masking={"fill": {"style": "grey_blur"}})) == {"failed": 1}
     assert by_photo(settings)["one.jpg"]["reason"] == "fill_refused"
+
+
+def test_buckets_do_as_folders_do(settings: Settings, tmp_path: Path):
+    with serving_storage() as peer:
+        names = {"input": "gs://pictures/in", "output": "gs://pictures/out", "archive": "gs://pictures/arc"}
+        inbox = open_place(names["input"], peer.client())
+        for number, name in enumerate(NAMES):
+            inbox.save(name, photo(number))
+        one = new_job(Profile(name="test"), source="inbox", run="run-1", who="w", delete_input=True, **names)
+        assert run(settings, one, client=peer.client()) == {"done": 4}
+        made = {entry.key for entry in open_place(names["output"], peer.client()).entries()}
+        archived = {entry.key for entry in open_place(names["archive"], peer.client()).entries()}
+        assert list(inbox.entries()) == []
+    assert set(NAMES) < made
+    assert archived == set(NAMES)
+    assert by_photo(settings)[NAMES[0]]["output_uri"] == f"gs://pictures/out/{NAMES[0]}"
