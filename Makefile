@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export WAYSIDE_HOME := $(CURDIR)
 export PYTHONPATH := $(CURDIR)/include:$(CURDIR)/plugins
 
-.PHONY: help demo up down airflow secrets test test-oracle lint format docs bench lock gpu clean
+.PHONY: help demo up down airflow secrets test coverage test-oracle lint format docs bench lock gpu clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is
@@ -51,6 +51,9 @@ secrets: ## Write .env with fresh passwords and keys for docker compose
 	@$(PYTHON) -m wayside_airflow.compose secrets
 
 test: $(VENV)/.ready-dev ## Run the tests
+	@$(BIN)/python -m pytest --numprocesses 2 tests
+
+coverage: $(VENV)/.ready-dev ## Run the tests and measure what they reach, which takes longer; 90 % is the least
 	@$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term --cov-fail-under=90 tests
 
 test-oracle: $(VENV)/.ready-dev ## Run the Oracle tests on a test user that WAYSIDE_ORACLE_DSN, _USER and _PASSWORD name
