@@ -24,7 +24,8 @@ _UTC: Final = pa.timestamp("us", tz="UTC")
 
 # Characters of the texts whose length is ruled; a key has to fit into an index block, so its texts are short.
 _LENGTHS: Final = {
-    "source": 63, "camera": 127, "pipeline": 200, "run": 127, "sha256": 64, "model_sha256": 64, "folder": 16, "photo": 1000
+    "source": 63, "camera": 127, "pipeline": 200, "run": 127, "sha256": 64, "model_sha256": 64, "folder": 16,
+    "photo": 1000,
 }  # fmt: skip
 _IN_KEY: Final = 100
 _ELSE: Final = 1000  # times four bytes, the most that a VARCHAR2 holds everywhere
