@@ -59,6 +59,9 @@ def anonymise(
     _announce(batch.job, plan)
     if dry_run:
         return None
+    for name in batch.finder.missing:
+        said = f"{name} is not on this machine, and what it finds stays visible: `wayside models pull {name}`"
+        Console(stderr=True).print(f"[yellow]note:[/] {said}", soft_wrap=True)
     started = time.monotonic()
     notes = _do(batch, plan, workers)
     batch.publish()

@@ -14,6 +14,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, Context
 
 from wayside.core.errors import AuditError, ConfigError
+from wayside_airflow.links import PhotosLink, ReviewLink, page
 from wayside_airflow.operators.common import Task, load_tasks, names, save_tasks
 from wayside_airflow.ranges import kind_of_run, run_name, who_started
 
@@ -148,6 +149,8 @@ class AnonymiseOperator(BaseOperator):
         from wayside.photos.plan import Shard
 
         batch = batch_of_run(context)
+        for name in batch.finder.missing:
+            self.log.warning("%s is not on this machine, and what it finds stays visible: pull it", name)
         states: Counter[str] = Counter()
         failed: list[str] = []
         for fields in load_tasks(batch, run_name(context))[self.task["task"]]:
@@ -169,6 +172,8 @@ class ReviewOperator(HITLOperator):
     those that the form's field `reject` names (see `params.reject`), or throws them all away.
     """
 
+    operator_extra_links = (ReviewLink(),)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             subject="Look at anonymised pictures before they are published",
@@ -176,6 +181,7 @@ class ReviewOperator(HITLOperator):
             options=[PUBLISH, DISCARD],
             **kwargs,
         )
+        self.run_shown = ""
 
     def execute(self, context: Context) -> Any:
         """Wait if pictures are held."""
@@ -185,15 +191,17 @@ class ReviewOperator(HITLOperator):
             self.log.info("no picture of this run waits for a person")
             return None
         look_at = sum(bool(note.review) for note in held)
+        self.run_shown = run_name(context)
         self.body = (
             f"{len(held)} pictures wait; {look_at} of them should be looked at: see "
-            f"[the contact sheet](/wayside/photos/review/{run_name(context)})."
+            f"[the contact sheet]({page(f'photos/review/{self.run_shown}')})."
         )
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return the verdict: whether to publish, which pictures not, and who said so."""
         answer = super().execute_complete(context, event)
+        self.run_shown = run_name(context)
         lines = str(answer["params_input"].get("reject") or "").splitlines()
         user = answer["responded_by_user"] or {}
         return {
@@ -212,11 +220,13 @@ class PublishPhotosOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("outputs", "verdict")
+    operator_extra_links = (PhotosLink(),)
 
     def __init__(self, *, outputs: Sequence[Mapping[str, Any]], verdict: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.outputs = outputs
         self.verdict = verdict
+        self.run_shown = ""
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return the number of pictures by status."""
@@ -228,6 +238,7 @@ class PublishPhotosOperator(BaseOperator):
         if isinstance(self.verdict, Mapping) and held:
             self._carry_out(batch, held, self.verdict)
         states = batch.publish()
+        self.run_shown = batch.job.run
         self.log.info("published: %s", states)
         self._tell(batch, states, context)
         if states.get("failed") and set(states) == {"failed"}:
