@@ -13,8 +13,9 @@ from tests.processes import run_script
 
 from wayside.core.errors import AuditError, StoreError
 from wayside.core.tables import RECEIPTS
+from wayside.photos.proof import completed, deleted
 from wayside.photos.receipts import chain, chained_sources, find_receipts, publish_receipts
-from wayside.privacy.receipts import START, verify_chain
+from wayside.privacy.receipts import START, Original, verify_chain
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.warehouse.scope import Scope
 
@@ -83,6 +84,16 @@ def test_a_file_that_is_no_table_of_receipts_is_named(lake: ParquetWarehouse, co
         list(chain(lake, SOURCE))
     with pytest.raises(StoreError, match="is not a table of receipts"):
         publish_receipts(lake, SOURCE, [receipt(2)], NOON + DAY)
+
+
+def test_a_receipt_claims_a_deletion_only_of_what_was_read_again():
+    fields = receipt(1, original=Original(fate="archived", uri="/archive/1.jpg")).model_dump(
+        mode="json", exclude={"irreversible"}
+    )
+    proven = completed(deleted(fields, at=NOON, verified=True)).original
+    assert (proven.fate, proven.verified_sha256, proven.uri) == ("deleted", receipt(1).input.sha256, "/archive/1.jpg")
+    gone_before = completed(deleted(fields, at=NOON, verified=False)).original
+    assert (gone_before.fate, gone_before.verified_sha256, gone_before.archived) == ("gone", None, True)
 
 
 def test_a_publisher_that_is_killed_anywhere_leaves_a_whole_chain(tmp_path: Path):

@@ -49,7 +49,10 @@ class MadeFile(BaseModel):
 
 
 class Note(BaseModel):
-    """A picture's outcome. `row` is that of `road_photos` with times as texts; `receipt` is empty for a failure."""
+    """A picture's outcome. `row` is that of `road_photos` with times as texts; `receipt` is empty for a failure.
+
+    `input_verified` says that the original was read again and is being deleted.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,6 +62,7 @@ class Note(BaseModel):
     receipt: dict[str, Any] = {}
     files: tuple[MadeFile, ...] = ()
     delete_input: bool = False
+    input_verified: bool = False
     review: tuple[str, ...] = ()
 
 

@@ -98,11 +98,13 @@ class Work:
             self._verify(made)
         limit = self.job.profile.limits.max_bytes
         data = self.patience(lambda: self.places.input.load(note.photo, limit))
-        if data is not None and sha256_of(data) != note.row["input_sha256"]:
-            raise StoreError(f"{self.places.input.uri(note.photo)} changed while it was worked on: run again")
+        if data is not None:
+            if sha256_of(data) != note.row["input_sha256"]:
+                raise StoreError(f"{self.places.input.uri(note.photo)} changed while it was worked on: run again")
+            note = self._noted(note.model_copy(update={"input_verified": True}))
         self.patience(lambda: self.places.input.remove(note.photo))
-        fate = {"at": self.clock(), "sha256": note.row["input_sha256"], "size": note.row["input_bytes"]}
-        closed = {"state": "final", "row": note.row | {"original": "deleted"}, "receipt": deleted(note.receipt, **fate)}
+        receipt = deleted(note.receipt, at=self.clock(), verified=note.input_verified)
+        closed = {"state": "final", "row": note.row | {"original": "deleted"}, "receipt": receipt}
         return self._noted(note.model_copy(update=closed))
 
     def _holds(self, note: Note, entry: Entry | None) -> bool:

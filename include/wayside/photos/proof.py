@@ -61,12 +61,20 @@ def receipt_of(
     return _fields(receipt)
 
 
-def deleted(fields: Fields, *, at: datetime, sha256: str, size: int) -> Fields:
-    """Return a receipt that says when the original was deleted, and its hash and size right before."""
+def deleted(fields: Fields, *, at: datetime, verified: bool) -> Fields:
+    """Return a receipt that says when the original was deleted, and its hash and size right before.
+
+    Where it was not `verified`, because it lay there no more, the receipt says that it is gone, and proves nothing.
+    """
     receipt = completed(fields)
     uri = receipt.original.uri
     fate = Original(
-        fate="deleted", uri=uri, archived=uri is not None, deleted_at=at, verified_sha256=sha256, verified_size=size
+        fate="deleted" if verified else "gone",
+        uri=uri,
+        archived=uri is not None,
+        deleted_at=at,
+        verified_sha256=receipt.input.sha256 if verified else None,
+        verified_size=receipt.input.size if verified else None,
     )
     return _fields(receipt.model_copy(update={"original": fate}))
 
