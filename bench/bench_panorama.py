@@ -8,9 +8,9 @@ Each panorama is gone through with one and the same model (the one that comes wi
 - the windows that the replaced system's configuration for panoramas asks for (`replaced`),
 - one look at the whole (`whole`).
 
-`known` objects are those that the model hides whole in the middle of a plain picture: what is missed of them is missed
-for its place. `any` are all cut-outs, so it says how good the model is too. Figures are the shares of objects of which
-every pixel is hidden, and of which 95 % are, and of all their pixels.
+`known` objects are those that the model hides whole, at the same size and without growth, in the middle of a plain
+picture: what is missed of them is missed for its place. `any` are all cut-outs, so it says how good the model is too.
+Figures are the shares of objects of which every pixel is hidden, and of which 95 % are, and of all their pixels.
 """
 
 import argparse
@@ -42,12 +42,12 @@ def finder(grow: float = 0.05) -> Finder:
     return load_finder(Finding(face_detector=None, plate_detector=None, tiling=TILING, grow=grow), settings())
 
 
-def mixed(data: Path, plain: Finder | None) -> list[Cutout]:
+def mixed(data: Path, plain: Finder | None, tall: int) -> list[Cutout]:
     """Choose twelve cut-outs of each class, or those of them that the model knows, and take them in turn."""
     kinds = []
     for label in LABELS:
         found = itertools.islice(cutouts(data, [label], 40), 12)
-        kinds.append(recognised(plain, found, 12) if plain else list(found))
+        kinds.append(recognised(plain, found, 12, tall) if plain else list(found))
     return [one for turn in itertools.zip_longest(*kinds) for one in turn if one is not None]
 
 
@@ -85,8 +85,9 @@ def main() -> None:
     print(f"windows: {', '.join(f'{name} {len(looks)}' for name, looks in ways.items())}")
     print(f"the replaced system's windows leave {missed:.1%} of the picture to the look at the whole")
     results: list[dict[str, object]] = []
-    for kind, chosen in {"known": mixed(data, finder(0.0)), "any": mixed(data, None)}.items():
+    for kind, plain in {"known": finder(0.0), "any": None}.items():
         for tall in SIZES:
+            chosen = mixed(data, plain, tall)
             picture = background(HEIGHT, WIDTH)
             planted = furnish(picture, chosen, spots(HEIGHT, WIDTH, TILING, tall))
             for name, looks in ways.items():

@@ -1,5 +1,6 @@
 """Finding: whole pictures and tiles, thresholds, faces and plates, models that are missing."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ from tests.vision.graphs import constant_graph
 
 from wayside.core.errors import ConfigError, ModelError, ModelHashError
 from wayside.core.settings import Settings
+from wayside.privacy import find
 from wayside.privacy.find import Finder, load_finder
 from wayside.privacy.objects import Found
 from wayside.privacy.settings import Finding, Tiling
+from wayside.vision.decode import decode
+from wayside.vision.evaluate import read_set
 
+ROOT = Path(__file__).parents[2]
 ROAD_USERS = ("bicycle", "bus", "car", "motorcycle", "person", "truck")
 SMALL = {"tile": 256, "overlap": 64}
 
@@ -154,6 +159,30 @@ def test_a_plate_on_a_car_across_the_seam(settings: Settings) -> None:
     found = load_finder(finding(tiling={"wrap": True}), settings).find(image)
     (plate,) = boxes(found, "plate")
     assert near(Found("plate", 0.5, plate, None, ""), (992, 262, 1008, 268), within=6)
+
+
+def test_far_too_many_findings_are_cut_off_at_the_best(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_card(settings, "Users", ROAD_USERS, {name: 0.5 + at / 20 for at, name in enumerate(ROAD_USERS)})
+    image = picture(100, 700)
+    for at, label in enumerate(ROAD_USERS):
+        paint(image, label, (at * 110, 20, at * 110 + 60, 80))
+    finder = load_finder(finding(tiling={"enabled": "never"}), settings)
+    assert [one.label for one in finder.find(image)] == list(reversed(ROAD_USERS))
+    monkeypatch.setattr(find, "MAX_FOUND", 2)
+    assert [one.label for one in finder.find(image)] == ["truck", "person"]
+
+
+def test_real_faces(settings: Settings, data: Path) -> None:
+    """Four people look at us; the pulled model of faces finds them beside our own detector of road users."""
+    for name in ("yunet.yaml", "wayside_v1.yaml", "wayside_v1.onnx"):
+        shutil.copy(ROOT / "models" / name, settings.models)
+    shutil.copy(data / "weights" / "yunet_n_dyn.onnx", settings.models / "yunet_n_dynamic.onnx")
+    people = next(one for one in read_set(data / "detection" / "eval_highway.parquet") if one.id == "013877-1-lg_jpg")
+    finder = load_finder(Finding(plate_detector=None, scores={"face": 0.8}), settings)
+    assert [use.name for use in finder.models] == ["WaysideV1", "YuNet"]
+    found = finder.find(decode(people.image).image)
+    assert len(boxes(found, "face")) == 4
+    assert len(boxes(found, "person")) >= 3
 
 
 def test_several_threads_give_the_same(settings: Settings) -> None:

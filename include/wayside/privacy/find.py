@@ -47,7 +47,7 @@ LEAST_MASK: Final = 0.1
 MAX_CROPS: Final = 256
 """Most vehicles of one picture that are cut out to look for plates, the largest first."""
 
-MAX_FOUND: Final = 20_000
+MAX_FOUND: Final = 5000
 """Most findings of all looks together; the best are kept."""
 
 
@@ -144,7 +144,7 @@ class Finder:
 
     def _found(self, detector: Detector, part: Image, frame: Frame) -> list[Found]:
         """List what a detector finds in a part of a picture, in pixels of the picture."""
-        detections = detector.detect(np.ascontiguousarray(part))
+        detections = detector.detect(part)
         found = _in_pixels(detections, frame, detector.name)
         return [one for one in found if one.score >= self._least.get(one.label, 2.0)]
 
