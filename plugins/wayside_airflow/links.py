@@ -16,10 +16,16 @@ class Shown(Protocol):
         """Return the query of the page that shows it."""
 
 
-def page(name: str, query: Mapping[str, str | int]) -> str:
+class Worked(Protocol):
+    """An operator that worked on the pictures of a run; `run_shown` is empty until there is something to be seen."""
+
+    run_shown: str
+
+
+def page(name: str, query: Mapping[str, str | int] | None = None) -> str:
     """Return the address of a page of the plugin inside the frame of Airflow's own UI."""
     root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    return f"{root}/plugin/wayside/wayside/{name}?{urlencode(query)}"
+    return f"{root}/plugin/wayside/wayside/{name}{f'?{urlencode(query)}' if query else ''}"
 
 
 @attrs.define
@@ -42,3 +48,27 @@ class SourceLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address of the page of cameras."""
         return page("cameras", cast("Shown", operator).shown())
+
+
+@attrs.define
+class PhotosLink(BaseOperatorLink):
+    """From the task that published road photos to the pictures of its run."""
+
+    name = "Pictures of this run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address of the page of the run's pictures, empty where nothing was published."""
+        run = cast("Worked", operator).run_shown
+        return page("photos", {"run": run}) if run else ""
+
+
+@attrs.define
+class ReviewLink(BaseOperatorLink):
+    """From the task that waits for a person to what the person should look at."""
+
+    name = "Contact sheet"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address of the contact sheet, empty where no picture waits."""
+        run = cast("Worked", operator).run_shown
+        return page(f"photos/review/{run}") if run else ""
