@@ -49,6 +49,35 @@ def measure(folder: Path, rows: int) -> dict[str, float]:
     return speeds
 
 
+def measure_photos(folder: Path, rows: int) -> dict[str, float]:
+    """Register road photos in VEGBILDER, new and again; return rows a second of each, and of making rows alone."""
+    from tests.warehouse.oracle.database import peer, server_of_environment
+    from tests.warehouse.oracle.road_photos import VEGBILDER, lake_of, publish, record, seen, target_of
+
+    from wayside.metadata.rows import RowMaker
+    from wayside.warehouse.photo_table import deliver_photo_table
+
+    database = server_of_environment() or peer()
+    lake, target, maker = lake_of(folder / "photos"), target_of(database), RowMaker(VEGBILDER)
+    xml = f"<ImageProperties><VCRoad>EV134</VCRoad>{'<Tilt>-0.031496062992125984</Tilt>' * 70}</ImageProperties>"
+    speeds: dict[str, float] = {}
+    for name in ("road photos, all rows new", "road photos, all rows replaced"):
+        width = str(len(name))
+        records = {f"p{n}": record(f"p{n}", exif_imagewidth=width, exif_imageproperties=xml) for n in range(rows)}
+        publish(lake, "f", records)
+        begun = time.perf_counter()
+        if deliver_photo_table(lake, target).refused or set(seen(database).values()) != {int(width)}:
+            raise RuntimeError("not all rows arrived")
+        speeds[name] = rows / (time.perf_counter() - begun)
+    begun = time.perf_counter()
+    for one in records.values():
+        maker(one)
+    speeds["road photos, records to rows"] = rows / (time.perf_counter() - begun)
+    target.close()
+    database.close()
+    return speeds
+
+
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -56,9 +85,9 @@ def main() -> None:
     arguments.add_argument("--json", type=Path)
     chosen = arguments.parse_args()
     server = "Oracle at WAYSIDE_ORACLE_DSN" if os.environ.get("WAYSIDE_ORACLE_DSN") else "H2 in Oracle mode, not Oracle"
-    print(f"{chosen.rows} detections of {server}; rows a second, staged, merged and committed")
+    print(f"{chosen.rows} detections, {chosen.rows // 2} road photos of {server}; rows a second, merged and committed")
     with tempfile.TemporaryDirectory(prefix="wayside-bench-") as folder:
-        speeds = measure(Path(folder), chosen.rows)
+        speeds = measure(Path(folder), chosen.rows) | measure_photos(Path(folder), chosen.rows // 2)
     for name, value in speeds.items():
         print(f"{name:32} {value:10,.0f}")
     if chosen.json:
