@@ -156,6 +156,13 @@ def test_a_fill_that_left_the_original_is_found() -> None:
     assert judged(painted(ORIGINAL, MASK)) == set()
 
 
+def test_lettering_on_a_flat_ground_that_was_forgotten_is_found() -> None:
+    plate = np.full((160, 240, 3), 255, np.uint8)
+    cv2.putText(plate, "ZZ 12345", (44, 90), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1)
+    found = scan(by_opencv(plate), original=plate, mask=MASK, filled=plate)
+    assert "pixels" in {leak.kind for leak in found}
+
+
 def test_without_the_fill_the_decoded_picture_is_judged() -> None:
     found = scan(by_opencv(ORIGINAL), original=DATA, mask=MASK)
     assert [leak.kind for leak in found] == ["pixels"]

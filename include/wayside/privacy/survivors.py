@@ -31,9 +31,10 @@ _LEAST_TEXTURE: Final = 3.0  # grey levels: root mean square of what differs fro
 _PASSED_ON: Final = 0.6  # share of the texture that is seen; a blur of 3 x 3 pixels leaves less
 _ALIKE: Final = 0.8  # correlation of both textures
 _LEAST_INNER: Final = 150  # pixels of a region that are asked whether they are flat
-_NOT_FLAT: Final = 0.6  # share of a region; a mosaic of the smallest cells reaches 0.44
+_NOT_FLAT: Final = 0.6  # share of the pixels that differ from a neighbour; a mosaic of the smallest cells reaches 0.44
+_EVEN: Final = 0.5  # grey levels
 _EXPLAINED: Final = 0.6
-_LEAST_VARIANCE: Final = 4.0  # grey levels squared; what is flatter shows nothing
+_LEAST_VARIANCE: Final = 1.0  # grey levels squared; what is flatter shows nothing
 _BLURS: Final = (1, 3, 7, 15, 31, 63, 127)  # sides of box filters, pixels
 _RIDGE: Final = 1e-9  # of the sum of squares
 _MARGIN: Final = 64
@@ -114,12 +115,16 @@ def _regions(mask: Mask) -> Iterator[tuple[int, int, Mask]]:
 
 
 def _forgotten(seen: Image, original: Image, hidden: Mask) -> int:
-    """Return in how many windows the masked pixels still have their fine texture."""
+    """Return in how many windows the masked pixels still have their fine texture, or all of their values."""
     before, after = ((grey - cv2.blur(grey, (3, 3))) * hidden for grey in (_grey(original), _grey(seen)))
-    masked, strength, kept, common = (_windows(one) for one in (hidden, before * before, after * after, before * after))
+    masked, strength, kept, common, uneven = (
+        _windows(one) for one in (hidden, before * before, after * after, before * after, np.abs(after) > _EVEN)
+    )
     textured = (masked >= _LEAST_MASKED) & (strength >= _LEAST_TEXTURE**2 * masked)
     alike = (common >= _PASSED_ON * strength) & (common >= _ALIKE * np.sqrt(strength * kept))
-    return int(np.count_nonzero(textured & alike))
+    # Of lines on a flat ground few pixels have a texture, and a mosaic's edges might fit them by chance.
+    equal = _windows((cv2.absdiff(seen, original).max(axis=2) == 0) & hidden) == masked
+    return int(np.count_nonzero(textured & (equal | (alike & (uneven >= _NOT_FLAT * masked)))))
 
 
 def _windows(values: NDArray[np.generic]) -> NDArray[np.float64]:
