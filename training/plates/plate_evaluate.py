@@ -62,30 +62,37 @@ def found_in(image: np.ndarray, detect: Detect) -> Detections:
     return Detections.sorted(boxes[kept], scores[kept], ["plate"] * len(kept))
 
 
-def score_pictures(pictures: Sequence[Plates], detect: Detect, score: float = 0.4, width: int = 416) -> Figures:
-    """Run a detector over labelled pictures; ``width`` is that of its input in pixels."""
-    answers = [
+def look_at(pictures: Sequence[Plates], detect: Detect) -> list[tuple[Truth, Detections]]:
+    """Run a detector over labelled pictures: each with its truth and what was found."""
+    return [
         (Truth(one.id, b"", one.boxes, ("plate",) * len(one.boxes)), found_in(one.image, detect)) for one in pictures
     ]
+
+
+def figures_at(answers: Sequence[tuple[Truth, Detections]], score: float, width: int) -> Figures:
+    """Figures at a score threshold; ``width`` is that of the detector's input in pixels."""
     wrong = 0
     for truth, found in answers:
-        sure = found.take(found.scores >= score)
-        wrong += int((~claim(sure, truth.boxes)[0]).sum())
+        wrong += int((~claim(found.take(found.scores >= score), truth.boxes)[0]).sum())
     sizes = recall_by_width([(truth, found, width) for truth, found in answers], "plate", score, EDGES)
     return Figures(evaluate(answers, score), sizes, wrong / max(1, len(answers)), len(answers))
 
 
-def covered(pictures: Sequence[Plates], detect: Detect, score: float, grow: float = 0.05, share: float = 0.8) -> float:
+def score_pictures(pictures: Sequence[Plates], detect: Detect, score: float = 0.4, width: int = 416) -> Figures:
+    """Run a detector over labelled pictures and compare."""
+    return figures_at(look_at(pictures, detect), score, width)
+
+
+def covered(answers: Sequence[tuple[Truth, Detections]], score: float, grow: float = 0.05, share: float = 0.8) -> float:
     """Share 0..1 of plates of which one box, grown by ``grow`` of its sides on each side, hides at least ``share``."""
     hidden = total = 0
-    for one in pictures:
-        found = found_in(one.image, detect)
+    for truth, found in answers:
         boxes = found.boxes[found.scores >= score]
         sides = boxes[:, 2:] - boxes[:, :2]
         grown = np.concatenate((boxes[:, :2] - grow * sides, boxes[:, 2:] + grow * sides), 1)
-        shared = intersections(one.boxes, grown) if len(boxes) else np.zeros((len(one.boxes), 1))
-        hidden += int((shared.max(1) >= share * areas(one.boxes)).sum())
-        total += len(one.boxes)
+        shared = intersections(truth.boxes, grown) if len(boxes) else np.zeros((len(truth.boxes), 1))
+        hidden += int((shared.max(1) >= share * areas(truth.boxes)).sum())
+        total += len(truth.boxes)
     return hidden / max(1, total)
 
 
