@@ -4,7 +4,7 @@ See `tests/privacy/attacker.py` for what he knows and does. A plate is 120 x 28 
 of the vehicle that it hangs on. `rank` is the mean place of the true plate among the candidates, 0 to 1, where 0.5 is
 what guessing gives. The run fails if the default fill gives more than chance.
 
-    PYTHONPATH=include:. python -m bench.bench_attack --candidates 1000 --victims 200 --json attack.json
+    PYTHONPATH=include python -m bench.bench_attack --candidates 1000 --victims 200 --json attack.json
 """
 
 import argparse
@@ -30,7 +30,7 @@ def fills(width):
         return lambda _: lambda image: mosaic(image, cell), lambda _: lambda image: mosaic(image, cell)
 
     yield "constant (default)", *ours(Fill()), 1
-    for cell, noise in ((20, 48), (20, 40), (12, 40)):
+    for cell, noise in ((20, 48), (20, 40), (12, 40), (8, 40)):
         yield f"mosaic {cell} px, noise {noise}", *ours(Fill(style="mosaic", cell=cell, noise=noise)), cell
     for cell in (8, 12, 20):
         yield f"mosaic {cell} px, no noise (not ours)", *plain(cell), cell

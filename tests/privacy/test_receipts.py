@@ -80,6 +80,7 @@ def test_whether_it_can_be_undone_follows_from_fill_and_objects():
     left = ReceiptObject(label="car", box=(0, 0, 1, 1), area=0, score=1, model="StubV1", action="left")
     assert receipt().irreversible
     assert not receipt(fill=Fill(style="blur")).irreversible
+    assert not receipt(fill=Fill(style="mosaic")).irreversible
     assert not receipt(objects=(left,)).irreversible
 
 

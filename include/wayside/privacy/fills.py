@@ -45,9 +45,10 @@ def fill(image: Image, objects: Sequence[Masked], settings: Fill, *, secret: byt
       sides of a panorama's seam get one colour. The result does not depend on any pixel under a mask.
     * `mosaic`: every cell that a mask touches shows, where it is masked, the grey mean of the cell plus Gaussian noise
       of its own, and no hue. The noise is a keyed function of `secret`, the cells' place and their content, so that
-      equal pictures give equal bytes and others give other noise; whoever has the secret can take the noise away, so
-      it must not be kept. It leaks the outline and a rough brightness; of many pictures of the same standing object
-      the noise averages out. Text and faces that are several cells large are recognised more often than by chance.
+      equal pictures give equal bytes and others give other noise. Whoever has the secret can test a guess at what was
+      there, so it must not be kept. It leaks the outline and a rough brightness, and the more the more cells an object
+      has: of a plate six cells long next to nothing, of one twice as long so much that of 300 candidates one in 20 is
+      found out. Of many pictures of the same standing object the noise averages out.
     * `blur`, `grey_blur`, `normalised_grey_blur`: as the replaced system drew them, see `fill_refusal`. **Cosmetic, not
       anonymous**: who knows the filter finds a number plate among hundreds of candidates nearly always.
 

@@ -168,8 +168,11 @@ class Receipt(Part):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def irreversible(self) -> bool:
-        """Whether every object was hidden by a fill that cannot be undone; a blur is cosmetic, and this says so."""
-        return self.fill.irreversible and all(one.action == "filled" for one in self.objects)
+        """Whether every object was hidden by a fill that holds nothing of what it hides, which only `constant` does.
+
+        A blur is cosmetic, and the noise of a mosaic leaves more or less of a guess; see docs/ROAD-PHOTOS.md.
+        """
+        return self.fill.style == "constant" and all(one.action == "filled" for one in self.objects)
 
     @model_validator(mode="after")
     def _the_file_that_came(self) -> Self:
