@@ -118,15 +118,26 @@ class Finder:
         seen = [one for found in _map(lambda look: self._look(views, look), numbered, workers) for one in found]
         found = merged(_bounded(seen), height, width, wrap=tiling.wrap)
         if self._plates is not None:
-            vehicles = [one for one in found if one.label in VEHICLES]
-            crops = list(enumerate(_crops(vehicles, height, width, wrap=tiling.wrap), start=len(looks)))
-            closer = _map(lambda look: self._look_for_plates(image, look), crops, workers)
             in_windows = [one for one in seen if one.found.label == "plate"]
-            seen_plates = _bounded([*in_windows, *(one for found in closer for one in found)])
-            plates = merged(seen_plates, height, width, wrap=tiling.wrap)
             found = [one for one in found if one.label != "plate"]
-            found += [one for one in plates if self._counts(one, vehicles, width)]
+            found += self._plates_of(image, found, in_windows, first=len(looks), workers=workers)
         return sorted((one for one in found if one.label in self.finding.classes), key=order)
+
+    def _plates_of(
+        self, image: Image, found: Sequence[Found], seen: Sequence[Seen], *, first: int, workers: int
+    ) -> list[Found]:
+        """Look at every vehicle for plates, and join what is there with the plates `seen` in windows.
+
+        Looks at vehicles are numbered from `first`.
+        """
+        height, width = image.shape[:2]
+        wrap = self.finding.tiling.wrap
+        vehicles = [one for one in found if one.label in VEHICLES]
+        crops = list(enumerate(_crops(vehicles, height, width, wrap=wrap), start=first))
+        closer = _map(lambda look: self._look_for_plates(image, look), crops, workers)
+        every = _bounded([*seen, *(one for plates in closer for one in plates)])
+        plates = merged(every, height, width, wrap=wrap)
+        return [one for one in plates if self._counts(one, vehicles, width)]
 
     def _look(self, views: Views, look: tuple[int, Window]) -> list[Seen]:
         """Let every detector look at one window."""
