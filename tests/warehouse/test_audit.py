@@ -33,7 +33,7 @@ def test_sound_rows_pass():
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_no_rows_are_sound(table: Table):
-    scope = Scope("City", SLOT, "StubV1", date(2026, 6, 16), "run-1")
+    scope = Scope("City", SLOT, "StubV1", date(2026, 6, 16), "run-1", "0123456789abcdef")
     audit(table, scope, table.schema.empty_table())
 
 

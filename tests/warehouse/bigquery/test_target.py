@@ -55,7 +55,7 @@ def test_a_scope_that_became_empty_is_emptied_and_no_other(peer: Peer, lake: Par
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_every_table_can_be_made_and_merged_into(peer: Peer, lake: ParquetWarehouse, table: Table):
     """A mark without rows: the batch is empty, and all the same goes the whole way."""
-    where = Scope("City", SLOT, PIPELINE, SLOT.start.date(), "run-1")
+    where = Scope("City", SLOT, PIPELINE, SLOT.start.date(), "run-1", "0123456789abcdef")
     lake.outbox.mark(table, where, "promised")
     target(peer).deliver(opened(lake, table))
     made = peer.client().get_table(f"p.d.{table.name}")
