@@ -12,7 +12,7 @@ from wayside.core import settings as core_settings
 from wayside.core.settings import Settings
 from wayside.photos.batch import Batch
 from wayside.photos.review import waiting
-from wayside.vision.decode import decode
+from wayside.vision.decode import Limits, decode
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside_airflow.web.app import create_app, get_access
 from wayside_airflow.web.review import may_review
@@ -60,6 +60,13 @@ def test_the_sheet_shows_anonymised_pictures(client: TestClient):
 
     assert blur(red, (12, 12)).max() < 0.9
     assert sheet.shape[1] > 3 * 640
+
+
+def test_pictures_larger_than_those_of_cameras_are_on_the_sheet(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WAYSIDE_MAX_IMAGE_PIXELS", "1000")
+    core_settings.settings.cache_clear()
+    sheet = decode(client.get("/photos/review/run-1/sheet.jpg").content, limits=Limits(10**7, 10**8)).image
+    assert sheet[100, 100].mean() > 80, "a picture, and not the grey of one that cannot be read"
 
 
 def test_pages_of_sheets(client: TestClient, monkeypatch: pytest.MonkeyPatch):

@@ -91,7 +91,9 @@ class Settings(BaseSettings):
 
     blur_profile: str = Field("planar", description="profile of `POST /wayside/blur/` where a request names none")
     blur_max_bytes: PositiveInt = Field(64 * 2**20, description="largest picture that it takes, in bytes")
-    blur_max_pixels: PositiveInt = Field(100_000_000, description="largest picture that it takes, in pixels")
+    blur_max_pixels: PositiveInt = Field(
+        40_000_000, description="largest picture that it takes, in pixels; each is 40 bytes of memory while it is done"
+    )
     blur_at_once: Annotated[int, Field(gt=0, le=64)] = Field(
         1, description="pictures that one process of the API server anonymises at once; three more may wait"
     )

@@ -16,7 +16,7 @@ from wayside.photos.journal import MadeFile, Note
 from wayside.photos.picture import Work
 from wayside.photos.proof import reviewed
 from wayside.privacy.settings import COLOURS
-from wayside.vision.decode import Image, decode, encode_jpeg
+from wayside.vision.decode import Image, Limits, decode, encode_jpeg
 
 CELL: Final = (640, 360)
 COLUMNS: Final = 3
@@ -121,7 +121,8 @@ def _cell(note: Note, places: Places) -> Image:
     made = _held_picture(note)
     data = None if made is None else places.hold.load(made.held_key, made.bytes)
     try:
-        picture = decode(data or b"", at_least=CELL)
+        # What we made ourselves may be larger than what cameras send.
+        picture = decode(data or b"", limits=Limits(2**31 - 1, 2**29), at_least=CELL)
     except ImageError:
         return np.full((CELL[1], CELL[0], 3), 64, np.uint8)
     scale = min(CELL[0] / picture.image.shape[1], CELL[1] / picture.image.shape[0])
