@@ -86,7 +86,7 @@ def prune_outbox(warehouse: ParquetWarehouse, now: datetime, days: int = STAGED_
     """Remove batches that are not open, which a crash left, and halves of files. Marks and open batches stay."""
     root, limit = warehouse.outbox.root, (now - days * _DAY).timestamp()
     removed = Removed()
-    for folder in root.iterdir() if root.is_dir() else ():  # also of tables that are made of ours
+    for folder in sorted(path for path in root.glob("*") if path.is_dir()):  # also of tables that are made of ours
         try:
             is_open = {json.loads((folder / "open.json").read_bytes())["file"]}
         except FileNotFoundError:
