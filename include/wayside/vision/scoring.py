@@ -3,7 +3,7 @@
 The figures are those of pycocotools, the reference. Intervals are percentiles of a bootstrap over pictures (Efron and
 Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3): objects of one picture resemble each other, so
 whole pictures are drawn. A drawn set differs from the real one only in how often each picture counts, so each class is
-sorted once and a draw is a cumulative sum with weights.
+sorted once, and a draw is a cumulative sum with weights.
 """
 
 import contextlib
@@ -32,6 +32,8 @@ _NAMES: Final = (
 
 Kind = Literal["boxes", "masks"]
 Float = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -169,25 +171,42 @@ def _drawn(judged: Any, place: int, weights: Float) -> Float:
     matched = np.concatenate([none, *(one["dtMatches"] > 0 for _, one in seen)], axis=1)
     ignored = np.concatenate([none, *(one["dtIgnore"].astype(bool) for _, one in seen)], axis=1)
     order = np.argsort(-scores, kind="mergesort")
-    owner, right = owner[order], (matched & ~ignored)[:, order]
-    wrong = (~matched & ~ignored)[:, order]
-    made = np.full((len(weights), overlaps), np.nan)
-    for draw, often in enumerate(weights):
-        if total := often @ objects:
-            counted = often[owner]
-            made[draw] = _interpolated(np.cumsum(right * counted, 1), np.cumsum(wrong * counted, 1), total, steps)
+    owner, matched, ignored = owner[order], matched[:, order], ignored[:, order]
+    totals = weights @ objects
+    made = [
+        _interpolated(owner, hit & ~unseen, ~hit & ~unseen, weights, totals, steps)
+        for hit, unseen in zip(matched, ignored, strict=True)
+    ]
+    return np.where(totals[:, None] > 0, np.stack(made, axis=1), np.nan)
+
+
+def _interpolated(owner: Ints, right: Bools, wrong: Bools, weights: Float, totals: Float, steps: Float) -> Float:
+    """Return the mean precision at the 101 levels of recall in each draw, at one overlap.
+
+    Precision is highest at hits, so only they are looked at, and the misses between them are counted.
+
+    Args:
+        owner: [D] picture of each answer, best score first.
+        right: [D] hits.
+        wrong: [D] misses; an answer that counts for nothing is neither.
+        weights: [draws, pictures].
+        totals: [draws] objects.
+        steps: levels of recall.
+    """
+    hits, misses = np.flatnonzero(right), np.flatnonzero(wrong)
+    made = np.zeros(len(weights))
+    if not len(hits):
+        return made
+    behind = np.searchsorted(hits, misses)
+    misses, behind = misses[behind < len(hits)], behind[behind < len(hits)]
+    for draw in np.flatnonzero(totals):
+        often = weights[draw]
+        found = np.cumsum(often[owner[hits]])
+        missed = np.cumsum(np.bincount(behind, often[owner[misses]], len(hits)))
+        exact = found / (found + missed + np.spacing(1))
+        envelope = np.append(np.maximum.accumulate(exact[::-1])[::-1], 0.0)
+        made[draw] = envelope[np.searchsorted(found / totals[draw], steps, side="left")].mean()
     return made
-
-
-def _interpolated(right: Float, wrong: Float, total: float, steps: Float) -> Float:
-    """Return the mean precision at the 101 levels of recall, for each row of cumulated hits and misses [T, D]."""
-    recall = right / total
-    exact = right / (right + wrong + np.spacing(1))
-    envelope = np.maximum.accumulate(exact[:, ::-1], axis=1)[:, ::-1]
-    padded = np.pad(envelope, ((0, 0), (0, 1)))
-    return np.array(
-        [row[np.searchsorted(reached, steps, side="left")].mean() for row, reached in zip(padded, recall, strict=True)]
-    )
 
 
 def _mean(values: Float, axes: tuple[int, ...]) -> Float:
