@@ -137,7 +137,7 @@ def test_the_hash_is_of_what_is_set_and_not_of_how_it_is_written() -> None:
         access={"retry_seconds": 11},
         redo=True,
         tell={"finish": True},
-        masking={"fill": {"blur": 15.0}, "find": {"scores": {}}},
+        masking={"fill": {"blur": 15.0}, "find": {"scores": {"plate": 0.4, "face": 0.6}}},
         write={"records": ["output"]},
     )
     assert plain.sha256 == same.sha256

@@ -264,6 +264,6 @@ def test_the_finder_says_what_it_used(settings: Settings) -> None:
     finder: Finder = load_finder(finding(), settings)
     users, faces, plates_used = finder.models
     assert (users.name, users.licence, len(users.sha256)) == ("Users", "MIT", 64)
-    assert faces.thresholds == {"face": 0.25}
-    assert plates_used.thresholds == {"plate": 0.25}
+    assert faces.thresholds == {"face": 0.6}
+    assert plates_used.thresholds == {"plate": 0.4}
     assert finder.find(picture(64, 64)) == []

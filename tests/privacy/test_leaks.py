@@ -196,7 +196,7 @@ def test_blurs_are_cosmetic(style: str, thousandths: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "style", [Fill(), Fill(by_class=True), Fill(style="mosaic"), Fill(style="mosaic", cell=8, noise=40)], ids=str
+    "style", [Fill(), Fill(by_class=True), Fill(style="mosaic"), Fill(style="mosaic", cell=16, noise=40)], ids=str
 )
 @pytest.mark.parametrize("seed", range(6))
 def test_fills_that_hide_are_no_leak(style: Fill, seed: int) -> None:

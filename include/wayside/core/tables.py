@@ -326,7 +326,7 @@ ROAD_PHOTOS: Final = Table(
         ("run", pa.string(), False, "name of the run"),
         ("processed_at", _UTC, False, "when"),
     ),
-    key=("source", "photo"),
+    key=("source", "folder", "photo"),
     scope=("source", "folder"),
 )
 

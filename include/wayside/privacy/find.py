@@ -44,6 +44,10 @@ MASK_MARGIN: Final = 0.1
 LEAST_MASK: Final = 0.1
 """Least share of its box that an instance mask covers; below it the box is the mask."""
 
+LARGE: Final = 0.5
+"""What is wider or higher than this share of a tile is for the look at the whole; in the tile it counts only with the
+score that the model's card asks for. Small networks, shown nothing but rock or road, see a bus that fills the tile."""
+
 MAX_CROPS: Final = 256
 """Most vehicles of one picture that are cut out to look for plates, the largest first."""
 
@@ -94,6 +98,7 @@ class Finder:
         self.models = tuple(
             ModelUse(one.name, one.sha256, one.card.licence, _thresholds(finding, one)) for one in self._detectors
         )
+        self._sure = {one.name: one.card.thresholds.score for one in self._detectors}
         self._least = {name: score for use in self.models for name, score in use.thresholds.items()}
 
     def find(self, image: Image, *, workers: int = 1, looks: Sequence[Window] | None = None) -> list[Found]:
@@ -144,7 +149,14 @@ class Finder:
         number, window = look
         part, frame = views.cut(window)
         found = [one for detector in self._detectors for one in self._found(detector, part, frame)]
-        return [Seen(one, window, number) for one in found]
+        tile = window.width * window.height < views.pixels
+        return [Seen(one, window, number) for one in found if not (tile and self._too_large(one, window))]
+
+    def _too_large(self, one: Found, window: Window) -> bool:
+        """Say whether a finding is too large for its tile, and not sure of itself."""
+        left, top, right, bottom = one.box
+        fills = max((right - left) / window.width, (bottom - top) / window.height) > LARGE
+        return fills and one.score < self._sure[one.model]
 
     def _look_for_plates(self, image: Image, look: tuple[int, Window]) -> list[Seen]:
         """Let the plate detector look at one vehicle."""

@@ -110,6 +110,7 @@ class Views:
         """Keep the picture, uint8 [H, W, 3], and shrink it as the windows want."""
         self._copies = {number: _reduced(image, number) for number in {look.reduced for look in looks}}
         self._size = image.shape[:2]
+        self.pixels = int(image.shape[0] * image.shape[1])
 
     def cut(self, window: Window) -> tuple[Image, Frame]:
         """Return what a window shows, uint8 [h, w, 3], and its exact place in the picture.
