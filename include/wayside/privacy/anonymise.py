@@ -88,7 +88,7 @@ def anonymise(
     hidden = masked if draw else ()
     mask = union(hidden, height, width)
     # The noise of a mosaic is secret and never kept: who has it could take it away again.
-    filled = fill(image, hidden, masking.fill, secret=secrets.token_bytes(32)) if hidden else image
+    filled = fill(image, hidden, masking.fill, secret=secrets.token_bytes(32), hidden=mask) if hidden else image
     written = write_output(data, filled, mask, masking.output)
     policy = masking.output.exif
     found = scan(written.data, original=image, mask=mask, filled=filled, texts=texts, policy=policy, limits=limits)

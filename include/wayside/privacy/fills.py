@@ -37,7 +37,9 @@ Rectangle = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels; bottom and right are exclusive."""
 
 
-def fill(image: Image, objects: Sequence[Masked], settings: Fill, *, secret: bytes) -> Image:
+def fill(
+    image: Image, objects: Sequence[Masked], settings: Fill, *, secret: bytes, hidden: Mask | None = None
+) -> Image:
     """Return a copy of a picture in which nothing of the hidden objects is left to see.
 
     * `constant`: `settings.colour`, or by class a colour of `COLOURS`, later objects over earlier ones, or else for
@@ -57,6 +59,7 @@ def fill(image: Image, objects: Sequence[Masked], settings: Fill, *, secret: byt
         objects: what is hidden, grown already.
         settings: the style.
         secret: at least 16 random bytes, for `mosaic` only; others do not look at it.
+        hidden: the union of the objects, where the caller has it already.
 
     Raises:
         ConfigError: the blur would do nothing in a picture of this width, or the secret is too short.
@@ -67,7 +70,7 @@ def fill(image: Image, objects: Sequence[Masked], settings: Fill, *, secret: byt
     filled = image.copy()
     if not _boxes(objects):
         return filled
-    hidden = union(objects, height, width)
+    hidden = union(objects, height, width) if hidden is None else hidden
     if settings.style == "constant":
         _constant(filled, objects, settings, hidden)
     elif settings.style == "mosaic":

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wayside.privacy.coefficients import Coded, Coefficients, LosslessImpossible, Plane, read, write
 from wayside.privacy.jpegfile import build, colour_of
-from wayside.privacy.objects import Mask
+from wayside.privacy.objects import Mask, cells
 from wayside.vision.decode import Image
 
 __all__ = ["LosslessImpossible", "Touched", "edit_lossless", "expected", "touched"]
@@ -59,22 +59,14 @@ def edit_lossless(data: bytes, mask: Mask, filled: Image) -> bytes:
     blocks = []
     for number, plane in enumerate(coded.planes):
         where = touched(mask, plane)
-        edited = plane.blocks.copy()
-        edited[where] = expected(filled, coded, number, where)
-        blocks.append(edited)
+        plane.blocks[where] = expected(filled, coded, number, where)  # read for this call alone
+        blocks.append(plane.blocks)
     return build(write(coded, blocks), colour_of(coded.file))
 
 
 def touched(mask: Mask, plane: Plane) -> Touched:
     """Return bool [rows, columns]: which blocks of the plane cover a pixel of the mask, bool [H, W]."""
-    rows, columns = plane.blocks.shape[:2]
-    tall, wide = 8 * plane.down, 8 * plane.across
-    padded = np.zeros((rows * tall, columns * wide), np.bool_)
-    padded[: mask.shape[0], : mask.shape[1]] = mask
-    # Along rows first: that runs through memory as it lies.
-    lines: Touched = np.logical_or.reduce(padded.reshape(rows, tall, columns * wide), axis=1)
-    found: Touched = np.logical_or.reduce(lines.reshape(rows, columns, wide), axis=2)
-    return found
+    return cells(mask, 8 * plane.down, 8 * plane.across)
 
 
 def expected(filled: Image, coded: Coded, number: int, where: Touched) -> Coefficients:
@@ -91,14 +83,27 @@ def expected(filled: Image, coded: Coded, number: int, where: Touched) -> Coeffi
     found = np.empty((len(places), 8, 8), np.int16)
     weights = np.asarray([_PLANES[coded.colour][number]], np.float32)
     for start in range(0, len(places), _AT_A_TIME):
-        pixels = _gathered(filled, plane, places[start : start + _AT_A_TIME])
+        pixels = _means(_gathered(filled, plane, places[start : start + _AT_A_TIME]), plane)
         # OpenCV and products of 8 x 8 run on this thread alone; a large product would start others, for every picture.
-        samples = np.asarray(cv2.transform(pixels.reshape(-1, 8, 3), weights), np.float32)
-        samples = samples.reshape(-1, 8, plane.down, 8, plane.across)
-        samples = samples[:, :, 0, :, 0] if plane.down == plane.across == 1 else samples.mean(axis=(2, 4))
+        samples = np.asarray(cv2.transform(pixels.reshape(-1, 8, 3), weights), np.float32).reshape(-1, 8, 8)
         quantised = np.floor(_DCT @ samples @ _DCT.T / plane.table.astype(np.float32) + _HALF)
         found[start : start + _AT_A_TIME] = np.clip(quantised, -_LARGEST - 1, _LARGEST)
     return found
+
+
+def _means(pixels: NDArray[np.float32], plane: Plane) -> NDArray[np.float32]:
+    """Return float32 [n, 8, 8, 3]: the mean of the pixels that each sample covers, of those that a block covers.
+
+    Whole numbers add up without rounding, so the order does not matter. NumPy's mean along both axes is much slower.
+    """
+    if plane.down == plane.across == 1:
+        return pixels
+    total = np.zeros((len(pixels), 8, 8, 3), np.float32)
+    for down in range(plane.down):
+        for across in range(plane.across):
+            total += pixels[:, down :: plane.down, across :: plane.across]
+    total /= plane.down * plane.across
+    return total
 
 
 def _gathered(filled: Image, plane: Plane, places: NDArray[np.intp]) -> NDArray[np.float32]:

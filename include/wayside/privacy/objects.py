@@ -60,5 +60,24 @@ def union(objects: Iterable[Masked], height: int, width: int) -> Mask:
     for one in objects:
         for left, top, mask in one.pieces:
             rows, columns = mask.shape
-            whole[top : top + rows, left : left + columns] |= mask
+            part = whole[top : top + rows, left : left + columns]
+            if mask.size and not any(mask.strides):  # a box: one value seen as many, and quicker to write than to read
+                part[:] |= mask[0, 0]
+            else:
+                part |= mask
     return whole
+
+
+def cells(mask: Mask, tall: int, wide: int) -> Mask:
+    """Return bool [ceil(H / tall), ceil(W / wide)]: which cells of `tall` x `wide` pixels hold a True of the mask.
+
+    The cells lie side by side from the corner; the last of a row or column may be cut off by the edge. Rows are
+    joined before columns, for that runs through memory as it lies, and by `any`, which is a hundred times as fast as
+    `reduceat` down the columns.
+    """
+    height, width = mask.shape
+    whole = height // tall
+    lines = np.empty((-(-height // tall), width), np.bool_)
+    lines[:whole] = mask[: whole * tall].reshape(whole, tall, width).any(axis=1)
+    lines[whole:] = mask[whole * tall :].any(axis=0)
+    return np.asarray(np.logical_or.reduceat(lines, np.arange(0, width, wide), axis=1), np.bool_)

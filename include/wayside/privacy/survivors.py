@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from wayside.privacy.coefficients import read
 from wayside.privacy.lossless import expected, touched
-from wayside.privacy.objects import Mask
+from wayside.privacy.objects import Mask, cells
 from wayside.privacy.orientation import as_stored, orientation_of
 from wayside.vision.decode import Image
 
@@ -101,10 +101,8 @@ def survivors(seen: Image, original: Image, mask: Mask, *, noise: int = 0) -> It
 
 def _regions(mask: Mask) -> Iterator[tuple[int, int, Mask]]:
     """Yield left, top and mask of each part of a mask whose windows touch, also by their corners."""
-    height, width = mask.shape
-    lines = np.logical_or.reduceat(mask, np.arange(0, height, WINDOW), axis=0)
-    grid = np.logical_or.reduceat(lines, np.arange(0, width, WINDOW), axis=1)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(grid.astype(np.uint8), connectivity=8)
+    grid = cells(mask, WINDOW, WINDOW)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(grid.view(np.uint8), connectivity=8)
     for region in range(1, count):
         column, row, wide, tall, _ = (int(number) for number in stats[region])
         own = labels[row : row + tall, column : column + wide] == region
@@ -123,7 +121,8 @@ def _forgotten(seen: Image, original: Image, hidden: Mask) -> int:
     textured = (masked >= _LEAST_MASKED) & (strength >= _LEAST_TEXTURE**2 * masked)
     alike = (common >= _PASSED_ON * strength) & (common >= _ALIKE * np.sqrt(strength * kept))
     # Of lines on a flat ground few pixels have a texture, and a mosaic's edges might fit them by chance.
-    equal = _windows((cv2.absdiff(seen, original).max(axis=2) == 0) & hidden) == masked
+    blue, green, red = (np.asarray(plane, np.uint8) for plane in cv2.split(cv2.absdiff(seen, original)))
+    equal = _windows(((blue | green | red) == 0) & hidden) == masked
     return int(np.count_nonzero(textured & (equal | (alike & (uneven >= _NOT_FLAT * masked)))))
 
 
