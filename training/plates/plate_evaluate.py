@@ -62,31 +62,34 @@ def found_in(image: np.ndarray, detect: Detect) -> Detections:
     return Detections.sorted(boxes[kept], scores[kept], ["plate"] * len(kept))
 
 
-def look_at(pictures: Sequence[Plates], detect: Detect) -> list[tuple[Truth, Detections]]:
-    """Run a detector over labelled pictures: each with its truth and what was found."""
-    return [
-        (Truth(one.id, b"", one.boxes, ("plate",) * len(one.boxes)), found_in(one.image, detect)) for one in pictures
-    ]
+Answer = tuple[Truth, Detections, int]
+"""A picture's truth, what was found in it, and how many pixels of the input it is wide."""
 
 
-def figures_at(answers: Sequence[tuple[Truth, Detections]], score: float, width: int) -> Figures:
-    """Figures at a score threshold; ``width`` is that of the detector's input in pixels."""
+def look_at(pictures: Sequence[Plates], detect: Detect, size: int) -> list[Answer]:
+    """Run a detector with an input of ``size`` x ``size`` pixels over labelled pictures."""
+    answers = []
+    for one in pictures:
+        rows, cols = one.image.shape[:2]
+        truth = Truth(one.id, b"", one.boxes, ("plate",) * len(one.boxes))
+        answers.append((truth, found_in(one.image, detect), round(size * cols / max(rows, cols))))
+    return answers
+
+
+def figures_at(answers: Sequence[Answer], score: float) -> Figures:
+    """Figures at a score threshold."""
     wrong = 0
-    for truth, found in answers:
+    for truth, found, _ in answers:
         wrong += int((~claim(found.take(found.scores >= score), truth.boxes)[0]).sum())
-    sizes = recall_by_width([(truth, found, width) for truth, found in answers], "plate", score, EDGES)
-    return Figures(evaluate(answers, score), sizes, wrong / max(1, len(answers)), len(answers))
-
-
-def score_pictures(pictures: Sequence[Plates], detect: Detect, score: float = 0.4, width: int = 416) -> Figures:
-    """Run a detector over labelled pictures and compare."""
-    return figures_at(look_at(pictures, detect), score, width)
+    sizes = recall_by_width(answers, "plate", score, EDGES)
+    report = evaluate([(truth, found) for truth, found, _ in answers], score)
+    return Figures(report, sizes, wrong / max(1, len(answers)), len(answers))
 
 
 def covered(answers: Sequence[tuple[Truth, Detections]], score: float, grow: float = 0.05, share: float = 0.8) -> float:
     """Share 0..1 of plates of which one box, grown by ``grow`` of its sides on each side, hides at least ``share``."""
     hidden = total = 0
-    for truth, found in answers:
+    for truth, found, _ in answers:
         boxes = found.boxes[found.scores >= score]
         sides = boxes[:, 2:] - boxes[:, :2]
         grown = np.concatenate((boxes[:, :2] - grow * sides, boxes[:, 2:] + grow * sides), 1)
@@ -96,8 +99,8 @@ def covered(answers: Sequence[tuple[Truth, Detections]], score: float, grow: flo
     return hidden / max(1, total)
 
 
-def onnx_detector(path: Path, width: int, height: int, threads: int = 1) -> Detect:
-    """Run an ONNX file on pictures stretched to ``width`` x ``height``, as the product does."""
+def onnx_detector(path: Path, size: int, threads: int = 1) -> Detect:
+    """Run an ONNX file on pictures shrunk or enlarged to ``size``, top left on grey, as the product does."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -105,11 +108,18 @@ def onnx_detector(path: Path, width: int, height: int, threads: int = 1) -> Dete
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        shrink = image.shape[1] > width
-        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-        planes = np.ascontiguousarray(small[..., ::-1].transpose(2, 0, 1)[None])
-        scores, boxes = session.run(["scores", "boxes"], {"images": planes})
-        return scores[0, :, 0], boxes[0]
+        rows, cols = image.shape[:2]
+        scale = size / max(rows, cols)
+        wide, high = round(cols * scale), round(rows * scale)
+        canvas = np.full((size, size, 3), 114, np.uint8)
+        canvas[:high, :wide] = cv2.resize(
+            image, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        )
+        scores, boxes = session.run(
+            ["scores", "boxes"], {"images": canvas[None, ..., ::-1].transpose(0, 3, 1, 2).copy()}
+        )
+        part = np.array([wide, high, wide, high], np.float32) / size
+        return scores[0, :, 0], (boxes[0] / part).clip(0, 1)
 
     return detect
 
@@ -122,9 +132,7 @@ def main() -> None:
     parser.add_argument("--score", type=float, default=0.4)
     options = parser.parse_args()
     _, held, _ = split(read_plates(data_folder() / "train_plates.parquet"))
-    figures = score_pictures(
-        held, onnx_detector(options.weights, options.size, options.size), options.score, options.size
-    )
+    figures = figures_at(look_at(held, onnx_detector(options.weights, options.size), options.size), options.score)
     print(figures.line())
     for part in figures.sizes:
         low, high = wilson(part.found, part.truths)
