@@ -117,8 +117,9 @@ def test_streets_without_plates_give_few_boxes(detector: Detector) -> None:
 
 
 def test_plates_on_real_cars(detector: Detector, data: Path) -> None:
-    """A car that was never trained on, seen from the front; its plate can be read by anybody."""
+    """A car that was never trained on, seen from the front; its plate, a dealer's, can be read by anybody."""
     pictures = read_set(data / "detection" / "eval_highway.parquet")
     car = next(picture for picture in pictures if picture.id.startswith(REAL[0]))
     found = detector.detect(decode(car.image).image)
-    assert iou(found.boxes[:1], np.asarray([REAL[1]], np.float32))[0, 0] > 0.5
+    assert iou(found.boxes, np.asarray([REAL[1]], np.float32)).max() > 0.5
+    assert len(found) <= 6
