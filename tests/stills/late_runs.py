@@ -1,6 +1,7 @@
 """Live runs of a late city and their back-fill, for the tests of both."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ LAST = SLOTS[-1].next
 AFTER = LAST.next.start + timedelta(minutes=1)
 """When the back-fill runs: all of `SLOTS` are over, and so is the one after them."""
 STUB = "StubV1"
+SOON = timedelta(seconds=20)
 
 
 def made(settings: Settings, name: str = STUB) -> StillPipeline:
@@ -41,8 +43,35 @@ def work_at(settings: Settings, now: datetime) -> Ingest:
 def live(settings: Settings, city: LateCity, slots: Sequence[Slot] = (*SLOTS, LAST), name: str = STUB) -> None:
     """Run slots as they come, each twenty seconds after its start."""
     for slot in slots:
-        city.now = slot.start + timedelta(seconds=20)
+        city.now = slot.start + SOON
         asyncio.run(work_at(settings, city.now).run_slot(SOURCE, slot, made(settings, name)))
+
+
+class Days:
+    """Days that were run live, each once for all tests of a module: who asks for one gets a copy of its state folder.
+
+    The copy always lies in the same folder, since tables hold addresses of pictures. A name stands for what the city
+    shows: who asks for a day by it has told the city the same.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.state, self._kept = folder / "state", folder / "kept"
+
+    def empty(self) -> Settings:
+        """Settings of a state in which nothing has run."""
+        shutil.rmtree(self.state, ignore_errors=True)
+        return Settings(state=self.state, fetch_backoff=0.001, workers=2, device="cpu", _env_file=None)
+
+    def live(self, settings: Settings, city: LateCity, name: str = "on time") -> None:
+        """Run a day, or lay out what came of it when it was run before."""
+        kept = self._kept / name
+        if kept.exists():
+            shutil.rmtree(self.state, ignore_errors=True)
+            shutil.copytree(kept, self.state)
+            city.now = LAST.start + SOON
+        else:
+            live(settings, city)
+            shutil.copytree(self.state, kept)
 
 
 def back_fill(settings: Settings, city: LateCity, day: date = DAY, now: datetime = AFTER, **how: Any) -> dict[str, int]:

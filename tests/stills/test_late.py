@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from tests.peers.jamcams import JamCams
-from tests.peers.late_city import SOURCE, LateCity, dark, serving, street, taken
+from tests.peers.late_city import SOURCE, LateCity, dark, street, taken
 from tests.peers.observatory import BASE
+from tests.peers.pictures import Peer, running
 from tests.stills.conftest import CITY
 from tests.stills.late_runs import (
     AFTER,
@@ -17,6 +18,7 @@ from tests.stills.late_runs import (
     MIDNIGHT,
     SLOTS,
     STUB,
+    Days,
     back_fill,
     comparable,
     live,
@@ -41,21 +43,40 @@ TODAY = SLOTS[2:]
 ONE = "NC_B004"
 
 
-@pytest.fixture
-def city(monkeypatch: pytest.MonkeyPatch) -> Iterator[LateCity]:
-    with serving(CAMERAS, [*SLOTS, LAST]) as found:
-        monkeypatch.setenv("WAYSIDE_DEMO_URL", found.peer.url)
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    with running() as found, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAYSIDE_DEMO_URL", found.url)
         yield found
 
 
+def fresh(peer: Peer) -> LateCity:
+    """The city as it is before anything comes late; at the same address for all tests, since states are shared."""
+    peer.routes.clear()
+    peer.calls.clear()
+    return LateCity(peer, CAMERAS, [*SLOTS, LAST])
+
+
+@pytest.fixture
+def city(peer: Peer) -> LateCity:
+    return fresh(peer)
+
+
 @pytest.fixture(scope="module")
-def on_time(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
+    return Days(tmp_path_factory.mktemp("days"))
+
+
+@pytest.fixture
+def settings(days: Days) -> Settings:
+    return days.empty()
+
+
+@pytest.fixture(scope="module")
+def on_time(days: Days, peer: Peer) -> dict[str, Any]:
     """The tables of days on which every picture came in time."""
-    state = tmp_path_factory.mktemp("on-time")
-    with serving(CAMERAS, [*SLOTS, LAST]) as city, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAYSIDE_DEMO_URL", city.peer.url)
-        live(Settings(state=state, workers=2, device="cpu", _env_file=None), city)
-    return comparable(state)
+    days.live(days.empty(), fresh(peer))
+    return comparable(days.state)
 
 
 def counts_at(settings: Settings, slot: Slot, camera: str = ONE, pipeline: str = STUB) -> dict[str, Any]:
@@ -71,9 +92,11 @@ def frame_at(settings: Settings, slot: Slot, camera: str = ONE) -> dict[str, Any
 # Acceptance: 40 % late
 
 
-def test_a_day_with_40_percent_late_ends_as_a_day_on_time(settings: Settings, city: LateCity, on_time: dict[str, Any]):
+def test_a_day_with_40_percent_late_ends_as_a_day_on_time(
+    settings: Settings, city: LateCity, days: Days, on_time: dict[str, Any]
+):
     number = city.delay_some(TODAY, 0.4, seed=3)
-    live(settings, city)
+    days.live(settings, city, "40 percent late")
     expected = on_time
     assert comparable(settings.state) != expected
     shards = settings.model_copy(update={"shard_cameras": 4})
@@ -86,9 +109,9 @@ def test_a_day_with_40_percent_late_ends_as_a_day_on_time(settings: Settings, ci
     assert not any(unusable)
 
 
-def test_a_second_back_fill_asks_nobody_and_changes_no_file(settings: Settings, city: LateCity):
-    city.delay_some(TODAY, 0.4, seed=4)
-    live(settings, city)
+def test_a_second_back_fill_asks_nobody_and_changes_no_file(settings: Settings, city: LateCity, days: Days):
+    city.delay_some(TODAY, 0.4, seed=3)
+    days.live(settings, city, "40 percent late")
     back_fill(settings, city)
     root = settings.lake / "published"
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*.parquet") if "camera_days" not in str(path)}
@@ -99,10 +122,10 @@ def test_a_second_back_fill_asks_nobody_and_changes_no_file(settings: Settings, 
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_only_stills_near_a_late_picture_are_analysed(settings: Settings, city: LateCity):
+def test_only_stills_near_a_late_picture_are_analysed(settings: Settings, city: LateCity, days: Days):
     slot = SLOTS[5]
     city.delay(ONE, slot)
-    live(settings, city)
+    days.live(settings, city, "one late")
     before = tables(settings.state)
     told = back_fill(settings, city)
     assert (told["asked"], told["fetched"], told["analysed"]) == (1, 1, 3)
@@ -139,8 +162,8 @@ def test_slots_that_were_never_run_are_made_up_for(settings: Settings, city: Lat
     assert comparable(settings.state) == on_time
 
 
-def test_a_camera_that_was_not_there_gets_no_rows_of_that_day(settings: Settings, city: LateCity):
-    live(settings, city)
+def test_a_camera_that_was_not_there_gets_no_rows_of_that_day(settings: Settings, city: LateCity, days: Days):
+    days.live(settings, city)
     city.views["NC_B999"] = type(city.views[ONE])("NC_B999", [taken(MIDNIGHT.shift(-400))])
     city.serve()
     city.now = AFTER
@@ -154,13 +177,15 @@ def test_a_camera_that_was_not_there_gets_no_rows_of_that_day(settings: Settings
 # Better pictures
 
 
-def test_a_faulty_picture_is_replaced_by_a_better_one(settings: Settings, city: LateCity, on_time: dict[str, Any]):
+def test_a_faulty_picture_is_replaced_by_a_better_one(
+    settings: Settings, city: LateCity, days: Days, on_time: dict[str, Any]
+):
     slot, view = SLOTS[5], city.views[ONE]
     early = taken(slot, timedelta(minutes=6))
     view.times = sorted([*view.times, early])
     view.bodies[early] = dark()
     city.delay(ONE, slot)
-    live(settings, city)
+    days.live(settings, city, "dark and one late")
     assert counts_at(settings, slot)["reason"] == "dark"
     told = back_fill(settings, city)
     assert (told["asked"], told["fetched"], told["replaced"]) == (1, 0, 1)
@@ -172,14 +197,14 @@ def test_a_faulty_picture_is_replaced_by_a_better_one(settings: Settings, city: 
     assert back_fill(settings, city)["asked"] == 0
 
 
-def test_a_faulty_picture_stays_when_the_history_has_no_better_one(settings: Settings, city: LateCity):
+def test_a_faulty_picture_stays_when_the_history_has_no_better_one(settings: Settings, city: LateCity, days: Days):
     slot, view = SLOTS[5], city.views[ONE]
     early = taken(slot, timedelta(minutes=6))
     view.times = sorted([*view.times, early])
     view.bodies[early] = dark()
     view.bodies[taken(slot)] = b"no picture at all"
     city.delay(ONE, slot)
-    live(settings, city)
+    days.live(settings, city, "dark and one late")
     before = comparable(settings.state)
     told = back_fill(settings, city)
     assert (told["asked"], told["replaced"], told["changed"]) == (1, 0, 0)
@@ -214,9 +239,11 @@ def test_a_picture_that_is_faulty_for_its_neighbours_alone_is_never_replaced(set
     assert frame_at(settings, slot)["sha256"] == stored
 
 
-def test_what_a_killed_run_replaced_is_found_by_the_note_when_sizes_are_equal(settings: Settings, city: LateCity):
+def test_what_a_killed_run_replaced_is_found_by_the_note_when_sizes_are_equal(
+    settings: Settings, city: LateCity, days: Days
+):
     """The size in `frames` may be that of the new picture by chance; the note of the killed run tells."""
-    live(settings, city)
+    days.live(settings, city)
     slot, work = SLOTS[5], work_at(settings, AFTER)
     key = picture_key(SOURCE, slot, ONE)
     stored = work.store.read(key)
@@ -238,9 +265,9 @@ def test_what_a_killed_run_replaced_is_found_by_the_note_when_sizes_are_equal(se
 # What is kept
 
 
-def test_rows_of_pictures_that_expired_stay(settings: Settings, city: LateCity):
+def test_rows_of_pictures_that_expired_stay(settings: Settings, city: LateCity, days: Days):
     city.delay(ONE, SLOTS[5])
-    live(settings, city)
+    days.live(settings, city, "one late")
     store = Ingest(settings).store
     for slot in (SLOTS[4], SLOTS[6]):
         store.delete(picture_key(SOURCE, slot, ONE))
@@ -252,8 +279,8 @@ def test_rows_of_pictures_that_expired_stay(settings: Settings, city: LateCity):
         assert after[slot] == before[slot]
 
 
-def test_a_published_picture_stays_when_the_history_has_forgotten_it(settings: Settings, city: LateCity):
-    live(settings, city)
+def test_a_published_picture_stays_when_the_history_has_forgotten_it(settings: Settings, city: LateCity, days: Days):
+    days.live(settings, city)
     before = tables(settings.state)
     for view in city.views.values():
         view.times = []
@@ -303,22 +330,22 @@ def jam(monkeypatch: pytest.MonkeyPatch) -> Iterator[JamCams]:
 
 
 def test_every_pipeline_that_has_counts_is_brought_up_to_date(
-    settings: Settings, city: LateCity, on_time: dict[str, Any]
+    settings: Settings, city: LateCity, days: Days, on_time: dict[str, Any]
 ):
     alone = settings.model_copy(update={"state": settings.state.with_name("alone")})
     live(alone, city, name="StubV2")
-    city.delay_some(TODAY, 0.2, seed=5)
-    live(settings, city)
+    city.delay_some(TODAY, 0.2, seed=6)
+    days.live(settings, city, "20 percent late")
     live(settings, city, name="StubV2")
     back_fill(settings, city)
     assert comparable(settings.state) == on_time | comparable(alone.state)
 
 
 def test_a_pipeline_that_is_listed_no_more_keeps_its_counts(
-    settings: Settings, city: LateCity, caplog: pytest.LogCaptureFixture
+    settings: Settings, city: LateCity, days: Days, caplog: pytest.LogCaptureFixture
 ):
     city.delay(ONE, SLOTS[5])
-    live(settings, city)
+    days.live(settings, city, "one late")
     live(settings, city, name="OldV1")
     before = counts_at(settings, SLOTS[5], pipeline="OldV1")
 
@@ -335,8 +362,8 @@ def test_a_pipeline_that_is_listed_no_more_keeps_its_counts(
     assert "counts of OldV1 stay as they are" in caplog.text
 
 
-def test_all_analyses_the_whole_day_and_changes_nothing(settings: Settings, city: LateCity):
-    live(settings, city)
+def test_all_analyses_the_whole_day_and_changes_nothing(settings: Settings, city: LateCity, days: Days):
+    days.live(settings, city)
     back_fill(settings, city)
     before = tables(settings.state)
     told = back_fill(settings, city, mode="all")
@@ -344,8 +371,8 @@ def test_all_analyses_the_whole_day_and_changes_nothing(settings: Settings, city
     assert tables(settings.state) == before
 
 
-def test_only_missing_analyses_stills_without_counts(settings: Settings, city: LateCity):
-    live(settings, city)
+def test_only_missing_analyses_stills_without_counts(settings: Settings, city: LateCity, days: Days):
+    days.live(settings, city)
     back_fill(settings, city)
     warehouse, before = Ingest(settings).warehouse, comparable(settings.state)
     for table in (COUNTS, DETECTIONS):
@@ -357,8 +384,8 @@ def test_only_missing_analyses_stills_without_counts(settings: Settings, city: L
     assert comparable(settings.state) == before
 
 
-def test_a_pipeline_that_is_asked_for_is_analysed_beside_the_others(settings: Settings, city: LateCity):
-    live(settings, city)
+def test_a_pipeline_that_is_asked_for_is_analysed_beside_the_others(settings: Settings, city: LateCity, days: Days):
+    days.live(settings, city)
     name = "FaultyImageFilterV1_WaysideV1"
     before = counts_at(settings, SLOTS[5])
     told = back_fill(settings, city, pipeline=name)
@@ -396,8 +423,8 @@ def test_frames_are_not_published_when_the_counts_are_not_fit_to_be_seen(setting
 # Plans, summaries and the book of runs
 
 
-def test_the_plan_is_small_and_of_slots_that_are_over(settings: Settings, city: LateCity):
-    live(settings, city)
+def test_the_plan_is_small_and_of_slots_that_are_over(settings: Settings, city: LateCity, days: Days):
+    days.live(settings, city)
     few = settings.model_copy(update={"shard_cameras": 4})
     shards = late.plan(work_at(few, AFTER), SOURCE, DAY)
     assert [shard["part"] for shard in shards] == [0, 1, 2]
@@ -425,9 +452,9 @@ def test_a_source_that_never_ran_is_asked_for_its_cameras(settings: Settings, ci
     assert len(frames) == len(TODAY)
 
 
-def test_the_run_is_written_down(settings: Settings, city: LateCity):
+def test_the_run_is_written_down(settings: Settings, city: LateCity, days: Days):
     number = city.delay_some(TODAY, 0.2, seed=6)
-    live(settings, city)
+    days.live(settings, city, "20 percent late")
     city.now = AFTER
     work = work_at(settings.model_copy(update={"shard_cameras": 4}), AFTER)
     shards = late.plan(work, SOURCE, DAY, run="backfill-1")
@@ -450,9 +477,9 @@ def test_the_run_is_written_down(settings: Settings, city: LateCity):
     assert (row["state"], row["note"]) == ("failed", "the disk is full")
 
 
-def test_summaries_of_slots_and_days_follow(settings: Settings, city: LateCity):
+def test_summaries_of_slots_and_days_follow(settings: Settings, city: LateCity, days: Days):
     city.delay_some(TODAY, 0.2, seed=6)
-    live(settings, city)
+    days.live(settings, city, "20 percent late")
     back_fill(settings, city)
     warehouse = Ingest(settings).warehouse
     for slot in TODAY:
