@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.peers.late_city import SOURCE, LateCity, serving
-from tests.stills.late_runs import AFTER, DAY, LAST, SLOTS, STUB, comparable, live, made, work_at
+from tests.stills.late_runs import AFTER, DAY, LAST, SLOTS, STUB, Days, comparable, live, made, work_at
 from tests.stills.published import tables
 from tests.stubs import StubDetector
 
@@ -33,10 +33,16 @@ def city() -> Iterator[LateCity]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
+    return Days(tmp_path_factory.mktemp("days"))
+
+
 @pytest.fixture
-def ran(settings: Settings, city: LateCity) -> Settings:
+def ran(days: Days, city: LateCity) -> Settings:
     """A state in which the slots were run live."""
-    live(settings, city)
+    settings = days.empty()
+    days.live(settings, city)
     return settings
 
 
