@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 UV := $(shell command -v uv 2>/dev/null)
+# Two processes; tests that share something costly run in the same one, as tests/conftest.py says.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 # Compiled modules halve the time that Airflow takes to start, so let Python write them.
 export PYTHONDONTWRITEBYTECODE :=
@@ -51,10 +53,10 @@ secrets: ## Write .env with fresh passwords and keys for docker compose
 	@$(PYTHON) -m wayside_airflow.compose secrets
 
 test: $(VENV)/.ready-dev ## Run the tests
-	@$(BIN)/python -m pytest --numprocesses 2 tests
+	@$(PYTEST) tests
 
 coverage: $(VENV)/.ready-dev ## Run the tests and measure what they reach, which takes longer; 90 % is the least
-	@$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term --cov-fail-under=90 tests
+	@$(PYTEST) --cov --cov-report=term --cov-fail-under=90 tests
 
 test-oracle: $(VENV)/.ready-dev ## Run the Oracle tests on a test user that WAYSIDE_ORACLE_DSN, _USER and _PASSWORD name
 	@test -n "$$WAYSIDE_ORACLE_DSN" || { echo "Set WAYSIDE_ORACLE_DSN, WAYSIDE_ORACLE_USER and WAYSIDE_ORACLE_PASSWORD" >&2; exit 1; }

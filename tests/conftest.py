@@ -64,6 +64,33 @@ def data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """A fresh metadata database, one for the tests of all folders: it takes a while to make."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+# What one process sets up for many files: Airflow with its database, and a Java machine. With `--dist loadgroup` these
+# run in one worker each, and every other file in one worker too, so that what a module shares is made once.
+TOGETHER = {
+    "airflow": ("tests/dags/", "tests/plugins/", "tests/web/"),
+    "oracle": ("tests/warehouse/oracle/",),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name the group of each test, and begin with what takes longest, so that no worker is left alone with it."""
+    groups = {}
+    for item in items:
+        groups[item] = next((name for name, places in TOGETHER.items() if item.nodeid.startswith(places)), "")
+        item.add_marker(pytest.mark.xdist_group(groups[item] or item.nodeid.split("::")[0]))
+    names = [*TOGETHER, ""]
+    items.sort(key=lambda item: names.index(groups[item]))
+
+
 SUITES = {
     "BigQuery": ("tests/warehouse/bigquery/", "tests/conformance/", "tests/warehouse/test_sql_engines.py"),
     "Cloud Storage": ("tests/store/test_gcs.py", "tests/store/test_contract.py", "tests/store/test_agreement.py"),

@@ -10,6 +10,7 @@ from airflow.sdk import DAG
 from tests.plugins.conftest import PIPELINE, SLOT, SOURCE
 
 from wayside.core.settings import Settings
+from wayside.core.slots import Slot
 from wayside.stills.ingest import Ingest
 from wayside.stills.still import StillPipeline
 
@@ -20,14 +21,6 @@ DAGS = ROOT / "dags"
 @pytest.fixture(scope="session")
 def bag() -> DagBag:
     return DagBag(DAGS)
-
-
-@pytest.fixture(scope="session")
-def airflow_db() -> None:
-    """A fresh metadata database."""
-    from airflow.utils.db import initdb
-
-    initdb()
 
 
 def without_retries(name: str) -> DAG:
@@ -42,13 +35,18 @@ def without_retries(name: str) -> DAG:
     return dag
 
 
-def ingest_three_slots() -> Ingest:
-    """Fetch three slots of the small product, and analyse the first two, by the stages alone: quicker than Airflow."""
+def by_stages(*slots: Slot) -> Ingest:
+    """Run slots of the small product by the stages alone: quicker than Airflow."""
     work = Ingest(Settings())
     pipeline = StillPipeline.load(PIPELINE, work.pipelines, work.settings)
-    for step in range(3):
-        asyncio.run(work.run_slot(SOURCE, SLOT.shift(step), pipeline))
+    for slot in slots:
+        asyncio.run(work.run_slot(SOURCE, slot, pipeline))
     return work
+
+
+def ingest_three_slots() -> Ingest:
+    """Fetch three slots of the small product, and analyse the first two, by the stages alone."""
+    return by_stages(*(SLOT.shift(step) for step in range(3)))
 
 
 def states(done: DagRun) -> dict[str, str]:

@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import states, without_retries
+from tests.dags.conftest import by_stages, states, without_retries
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 
 from wayside.core.errors import StoreError
@@ -51,9 +51,8 @@ def tables(slot: Slot) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-def test_two_slots_then_the_second_again(dag: DAG) -> None:
-    first = run(dag, SLOT, shard_cameras=2)
-    assert first.state == "success", states(first)
+def test_a_slot_after_another_and_the_same_again(dag: DAG) -> None:
+    by_stages(SLOT)
     second = run(dag, SLOT.next, shard_cameras=2)
     assert states(second) == {
         "sources": "success",
@@ -73,14 +72,17 @@ def test_two_slots_then_the_second_again(dag: DAG) -> None:
     _what_was_handed_on(second)
 
 
-def test_slots_that_are_run_backwards_end_with_the_same_tables(
+def test_slots_that_are_run_backwards_end_with_the_tables_of_the_stages_forward(
     dag: DAG, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots = [SLOT.shift(step) for step in range(3)]
     counts = {}
-    for name, order in {"forward": slots, "backward": slots[::-1]}.items():
+    for name in ("forward", "backward"):
         monkeypatch.setenv("WAYSIDE_STATE", str(tmp_path / name))
-        assert {run(dag, slot).state for slot in order} == {"success"}
+        if name == "forward":
+            by_stages(*slots)
+        else:
+            assert {run(dag, slot).state for slot in slots[::-1]} == {"success"}
         counts[name] = [tables(slot)["counts"] for slot in slots]
     assert counts["backward"] == counts["forward"]
     assert [len(rows) for rows in counts["backward"]] == [len(CAMERAS), len(CAMERAS), 0]

@@ -26,12 +26,10 @@ from airflow.utils.session import create_session
 from airflow.utils.state import CallbackState, DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import delete, select
-from tests.dags.conftest import airflow_db
 from tests.peers.mail import webhook
 
 from wayside_airflow.notifiers.notify import deadline
 
-__all__ = ["airflow_db"]
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 DAG_ID = "late_slots"
 FILE = f"""

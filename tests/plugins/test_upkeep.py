@@ -9,13 +9,11 @@ from airflow.models.log import Log
 from airflow.settings import engine
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import airflow_db
 
 from wayside.core.clock import utc_now
 from wayside.core.errors import TransientError
 from wayside_airflow.operators.upkeep import CleanAirflowOperator
 
-__all__ = ["airflow_db"]
 pytestmark = pytest.mark.airflow
 NAME = "wayside_airflow_db"
 

@@ -40,14 +40,6 @@ def anonymous(app: FastAPI) -> Iterator[TestClient]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def _metadata() -> None:
-    """The metadata database: Airflow looks there whether a token was revoked."""
-    from airflow.utils.db import initdb
-
-    initdb()
-
-
 def every_route(routes: list[BaseRoute]) -> list[APIRoute]:
     """All routes, those of included routers too; anything that is not a plain route could escape the check."""
     found: list[APIRoute] = []
@@ -86,7 +78,7 @@ def test_a_forged_token_is_refused(anonymous: TestClient) -> None:
 
 
 @pytest.mark.airflow
-@pytest.mark.usefixtures("_metadata")
+@pytest.mark.usefixtures("airflow_db")  # Airflow looks there whether a token was revoked
 @pytest.mark.parametrize(("role", "status"), [("viewer", 200), ("user", 200), ("admin", 200), (None, 403)])
 @pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
 def test_a_signed_in_user_comes_in_if_the_role_allows(anonymous: TestClient, role: str | None, status: int) -> None:
@@ -102,7 +94,7 @@ def test_a_signed_in_user_comes_in_if_the_role_allows(anonymous: TestClient, rol
 
 
 @pytest.mark.airflow
-@pytest.mark.usefixtures("_metadata")
+@pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize(
     ("method", "path"),
     [
