@@ -54,21 +54,23 @@ def expiry(work: Ingest) -> dict[str, Any]:
     return row
 
 
-def test_a_run_by_hand_only_says_what_it_would_delete(dags: dict[str, DAG], analysed: Ingest) -> None:
+def test_a_run_by_hand_says_what_it_would_delete_and_the_next_deletes_exactly_that(
+    dags: dict[str, DAG], analysed: Ingest
+) -> None:
     before = pictures(analysed)
+    rows = analysed.warehouse.read(COUNTS, Scope(SOURCE, SLOT, PIPELINE))
     done = run(dags, "expire_images")
     assert set(states(done).values()) == {"success"}
     assert pictures(analysed) == before
-    row = expiry(analysed)
-    assert row["action"] == "would_delete"
-    assert 0 < row["pictures"] < len(before)
-    assert row["reason"] == "not_analysed"
-
-
-def test_exactly_what_was_told_is_deleted(dags: dict[str, DAG], analysed: Ingest) -> None:
-    before = pictures(analysed)
-    run(dags, "expire_images")
     told = expiry(analysed)
+    assert told["action"] == "would_delete"
+    assert 0 < told["pictures"] < len(before)
+    assert told["reason"] == "not_analysed"
+    # Days that are over were compacted.
+    assert analysed.warehouse.read(COUNTS, Scope(SOURCE, SLOT, PIPELINE)).equals(rows)
+    root = analysed.warehouse.root / "published" / "counts"
+    assert [path.name for path in root.rglob("[!.]*.parquet")] == [f"day={DAY:%Y%m%d}.parquet"]
+
     done = run(dags, "expire_images", dry_run=False)
     assert done.state == "success", states(done)
     gone = set(before) - set(pictures(analysed))
@@ -96,14 +98,6 @@ def test_nothing_to_expire_does_not_hide_what_fails_after_it(
     monkeypatch.setattr(tidy, "prune_staging", broken)
     done = run(dags, "expire_images")
     assert (done.state, states(done)["tidy"], states(done)["done"]) == ("failed", "failed", "upstream_failed")
-
-
-def test_days_that_are_over_are_compacted(dags: dict[str, DAG], analysed: Ingest) -> None:
-    rows = analysed.warehouse.read(COUNTS, Scope(SOURCE, SLOT, PIPELINE))
-    assert run(dags, "expire_images").state == "success"
-    assert analysed.warehouse.read(COUNTS, Scope(SOURCE, SLOT, PIPELINE)).equals(rows)
-    root = analysed.warehouse.root / "published" / "counts"
-    assert [path.name for path in root.rglob("[!.]*.parquet")] == [f"day={DAY:%Y%m%d}.parquet"]
 
 
 def test_a_camera_that_is_gone_is_told(dags: dict[str, DAG], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
