@@ -43,7 +43,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
 
 from wayside_airflow import params
-from wayside_airflow.notifiers.notify import on_failure
+from wayside_airflow.notifiers.photos import PhotosStopped
 from wayside_airflow.operators.deliver import DeliverOperator
 from wayside_airflow.operators.photos import (
     AnonymiseOperator,
@@ -68,8 +68,7 @@ with DAG(
     allowed_run_types=["scheduled", "manual"],
     dagrun_timeout=timedelta(days=14),
     tags=["photos"],
-    on_failure_callback=on_failure(
-        urgent=False,
+    on_failure_callback=PhotosStopped(
         what_to_do="nothing is lost: read the end of the first red task's log, clear it, and the run goes on",
     ),
     params={

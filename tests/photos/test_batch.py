@@ -56,6 +56,28 @@ def test_a_run_makes_pictures_records_rows_and_receipts(settings: Settings, tmp_
     assert verify_chain(receipts) == []
 
 
+def test_what_a_table_would_refuse_is_said_of_each_picture(settings: Settings, tmp_path: Path):
+    fill_inbox(tmp_path / "in", {"a.jpg": photo(0)})
+    assert run(settings, job(tmp_path, table="vegbilder")) == {"done": 1}
+    row = by_photo(settings)["a.jpg"]
+    assert row["reason"] == "remarks"
+    assert "VEGBILDER would refuse it: Dataeier may not be null: no value in exif_dataeier" in row["detail"]
+    owned = {"data_owner": "X", "county": 46}
+    run(settings, job(tmp_path, "run-2", record=owned))
+    assert "refuse" not in (by_photo(settings)["a.jpg"]["detail"] or "")
+    # The table of the installation is asked where the profile names none.
+    with_table = settings.model_copy(update={"photo_table": "vegbilder"})
+    run(with_table, job(tmp_path, "run-3", record={"county": 46}))
+    assert "Dataeier may not be null" in by_photo(settings)["a.jpg"]["detail"]
+
+
+def test_a_table_without_a_layout_ends_a_run_before_any_work(settings: Settings, tmp_path: Path):
+    fill_inbox(tmp_path / "in", {"a.jpg": photo(0)})
+    with pytest.raises(ConfigError, match="there is no layout 'nothing'"):
+        batch(settings, job(tmp_path, table="nothing")).plan()
+    assert not files(tmp_path / "out")
+
+
 def test_a_second_run_finds_nothing_to_do(settings: Settings, tmp_path: Path):
     fill_inbox(tmp_path / "in")
     run(settings, job(tmp_path))
@@ -231,7 +253,8 @@ def test_a_share_that_stays_away_fails_cleanly(settings: Settings, tmp_path: Pat
 
 
 def test_a_share_lost_in_a_shard_keeps_what_was_done(settings: Settings, tmp_path: Path):
-    fill_inbox(tmp_path / "in")
+    # More than are read ahead: what was begun before the share is lost is done.
+    fill_inbox(tmp_path / "in", {f"{number}.jpg": photo(number) for number in range(12)})
     work = batch(settings, job(tmp_path))
     (shard,) = work.plan().shards
     done = work.do(shard, workers=1)
@@ -241,8 +264,8 @@ def test_a_share_lost_in_a_shard_keeps_what_was_done(settings: Settings, tmp_pat
         list(done)
     (tmp_path / "away").rename(tmp_path / "in")
     finder = RedFinder()
-    assert run(settings, job(tmp_path), finder) == {"done": 4}
-    assert finder.looked < 4
+    assert run(settings, job(tmp_path), finder) == {"done": 12}
+    assert finder.looked < 12
     assert by_photo(settings)[first.photo]["status"] == "done"
 
 

@@ -153,7 +153,6 @@ def test_an_import_keeps_what_its_owner_chose() -> None:
         mask_dilation_pixels=0,
         use_cutouts=True,
         finished_email=True,
-        write_exif_to_db=True,
         table_name="vegbilder_v1",
     )
     record, write, masking = profile.record, profile.write, profile.masking
@@ -169,7 +168,7 @@ def test_an_import_keeps_what_its_owner_chose() -> None:
     assert (preview.width, preview.height, preview.centre_x, preview.centre_y) == (100, 50, 0.9, 0.1)
     assert (masking.find.dilation, masking.find.tiling.enabled) == (0, "always")
     assert (profile.tell.crash, profile.tell.errors, profile.tell.finish) == (False, False, True)
-    assert (profile.database.write, profile.database.layout) == (True, "vegbilder_v1")
+    assert profile.table == "vegbilder_v1"
 
 
 @pytest.mark.parametrize(
@@ -251,7 +250,7 @@ def test_a_file_gives_its_name_and_day(tmp_path: Path) -> None:
 def test_the_trap_of_the_shipped_defaults_is_told() -> None:
     assert any("no record at all" in note for note in import_config(_yaml(PLANAR), "old").notes)
     other = import_config(_yaml(PLANAR | {"table_name": "MY_PHOTOS"}), "old")
-    assert other.profile.database.layout == "my_photos"
+    assert other.profile.table == "my_photos"
     assert any("db_tables/MY_PHOTOS.yml" in note for note in other.notes)
     for change in ({"data_eier": "X"}, {"table_name": None}):
         assert not any("no record" in note for note in import_config(_yaml(PLANAR | change), "old").notes)
@@ -274,7 +273,7 @@ def test_the_trap_of_the_shipped_defaults_is_told() -> None:
         ("image_type: fisheye", "image_type"),
         ("image_type: null", "image_type"),
         ("exif_mappenavn: 'x/{meter}/{kommune}'", "record.folder_template: .*kommune"),
-        ("write_exif_to_db: true\ntable_name: null", "needs a `layout`"),
+        (f"application_version: {'1' * 32}", "record.version"),
         ("blur: 15\nblur: 20", "written twice"),
         ("a: &a [1]\nblur: *a", "anchor"),
         ('separate_preview_directory: "D:\\previews"', "is not YAML"),

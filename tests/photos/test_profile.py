@@ -69,7 +69,8 @@ def test_a_file_of_ones_own_names_only_what_differs(settings: Settings, tmp_path
         ("write: {separate_preview_folder: /x}", "go together"),
         ("write: {previews: [separate], separate_preview_folder: x/y}", "neither an absolute path"),
         ("write: {previews: [separate], separate_preview_folder: 'D:\\x'}", "path of Windows"),
-        ("database: {write: true, layout: null}", "database: `write` needs a `layout`"),
+        ("table: ''", "table: "),
+        (f"record: {{version: {'x' * 32}}}", "record.version"),
         ("name: '../x'", "name: "),
     ],
 )

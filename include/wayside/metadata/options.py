@@ -37,7 +37,7 @@ class RecordOptions(BaseModel):
         remove_image_type: leave out a folder `planar` that follows the year.
         layout: keys and rules of the record: `v2`, or those of the systems before it, `v1` and `old`.
         compat: repeat the defects of the replaced system's records; personal texts are hidden even so.
-        version: what the record says made it (`versjon`); empty: null.
+        version: what the record says made it (`versjon`), 31 characters at the most; empty: null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,7 +51,7 @@ class RecordOptions(BaseModel):
     remove_image_type: bool = False
     layout: Literal["v2", "v1", "old"] = "v2"
     compat: bool = False
-    version: str = ""
+    version: Annotated[str, Field(max_length=31)] = ""
 
     @field_validator("folder_template")
     @classmethod

@@ -78,7 +78,7 @@ class PhotoRecord:
         """Return the record with what became of the picture.
 
         Args:
-            objects: hidden objects by class; None where none were looked for.
+            objects: hidden objects by class; None where none were looked for. Faces and plates are not told.
             preview_name: file name of the preview; None where there is none. Layout v1 has no place for it.
         """
         values = dict(self.values)

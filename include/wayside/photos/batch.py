@@ -16,6 +16,7 @@ from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ConfigError, StoreError, StoreUnavailableError
 from wayside.core.settings import Settings
 from wayside.core.tables import ROAD_PHOTOS
+from wayside.metadata.layouts import TableLayout, load_layout
 from wayside.photos.access import Patience, Places, open_places
 from wayside.photos.job import Expected, Job, expected
 from wayside.photos.journal import Journal, Note
@@ -90,13 +91,20 @@ class Batch:
         """What finds the objects of this run."""
         return self._finder or load_finder(self.job.profile.masking.find, self.settings)
 
+    @cached_property
+    def table(self) -> TableLayout | None:
+        """The layout that records are checked against, if any; raise `ConfigError` if there is no such layout."""
+        which = self.job.profile.table or self.settings.photo_table
+        return load_layout(which, self.settings.config / "photo_tables") if which else None
+
     def plan(self, *, dry_run: bool = False) -> Plan:
         """List the inbox, tell what is done, divide the rest, and keep the list of each shard.
 
         Raises:
             StoreUnavailableError: a place is out of reach, and patience is at its end.
-            ConfigError: models are missing, and the profile refuses to go on without.
+            ConfigError: there is no such layout of a table.
         """
+        _ = self.table
         listed = self.patience(lambda: list(self.places.input.entries()))
         if not dry_run:
             for place in self.places.written():
@@ -160,7 +168,9 @@ class Batch:
                 yield key, one, self.patience(partial(self.places.at(one.where).entry, one.key)) is not None
 
     def _work(self, refused: Mapping[str, tuple[str, str]]) -> Work:
-        return Work(self.job, self.places, self.journal, lambda: self.finder, self.patience, self.clock, refused)
+        return Work(
+            self.job, self.places, self.journal, lambda: self.finder, self.patience, self.clock, refused, self.table
+        )
 
     def _failed(self, work: Work, failure: Failure[str]) -> Note:
         """Note down what nobody foresaw; what is wrong with a place or the installation ends the shard."""

@@ -64,7 +64,6 @@ class OldConfig(BaseModel):
     uncaught_exception_email: bool = False
     processing_error_email: bool = False
     finished_email: bool = False
-    write_exif_to_db: bool = False
     table_name: str | None = "VEGBILDER"
 
 
@@ -146,7 +145,7 @@ def import_config(text: str, name: str, *, modified: date | None = None) -> Impo
             "errors": old.processing_error_email,
             "finish": old.finished_email,
         },
-        "database": {"write": old.write_exif_to_db, "layout": old.table_name.lower() if old.table_name else None},
+        "table": old.table_name.lower() if old.table_name else None,
         "shard_pictures": 20 if old.image_type == "360" else 100,
     }
     profile = profile_of(content, name, default_name=name)
@@ -221,9 +220,7 @@ def _odd_values(old: OldConfig, dropped: list[Dropped]) -> list[str]:
     if old.data_eier is None and old.table_name:
         notes.append("data_eier is empty and the table demands an owner: the replaced system wrote no record at all")
     if old.table_name and old.table_name.upper() not in _LAYOUTS:
-        notes.append(
-            f"table_name: the definition config/db_tables/{old.table_name}.yml has to come along, see `database.layout`"
-        )
+        notes.append(f"table_name: the definition config/db_tables/{old.table_name}.yml has to come along, see `table`")
     if old.delete_input:
         notes.append("delete_input: every run needs an archive, as before")
     if old.application_version in _SHIPPED_VERSIONS:

@@ -72,15 +72,21 @@ FIELDS: Final[dict[str, Counterpart]] = {
     "blur": Counterpart("masking.fill.blur"),
     "gray_blur": Counterpart("masking.fill.style", "`constant`: a blur can be undone"),
     "normalized_gray_blur": Counterpart("masking.fill.style", "`constant`: a blur can be undone"),
-    "uncaught_exception_email": Counterpart("tell.crash"),
+    "uncaught_exception_email": Counterpart(
+        "tell.crash", "a run that stopped is told wherever the installation has a channel, as of every other DAG"
+    ),
     "processing_error_email": Counterpart("tell.errors"),
     "finished_email": Counterpart("tell.finish"),
     "email_attach_log_file": Counterpart(None, "a message links to the run and its logs, and attaches none"),
-    "write_exif_to_db": Counterpart("database.write"),
+    "write_exif_to_db": Counterpart(
+        None, "`WAYSIDE_PHOTO_TABLE` of the installation says into which table pictures go, if any"
+    ),
     "db_max_n_accumulated_rows": Counterpart(None, _ROWS),
     "db_max_n_errors": Counterpart(None, _ROWS),
     "db_max_cache_size": Counterpart(None, _ROWS),
-    "table_name": Counterpart("database.layout"),
+    "table_name": Counterpart(
+        "table", "that of `WAYSIDE_PHOTO_TABLE`; as it was shipped, the replaced system wrote no record at all"
+    ),
     "table_primary_key": Counterpart(None, "a layout names its key"),
     # Of version 1 alone.
     "remote_mask": Counterpart(None, _MASK_FILE),

@@ -15,8 +15,10 @@ from wayside.core.clock import Clock
 from wayside.core.errors import ImageError, StoreError
 from wayside.core.ids import folder_id_of
 from wayside.metadata.exif import read_exif
+from wayside.metadata.layouts import TableLayout
 from wayside.metadata.record import PhotoRecord, extract
 from wayside.metadata.redact import personal_texts
+from wayside.metadata.rows import row_of
 from wayside.photos.access import Patience, Places, sha256_of
 from wayside.photos.columns import columns_of
 from wayside.photos.job import Expected, Job, expected, folder, preview_name
@@ -44,6 +46,7 @@ class Work:
         patience: with places that are out of reach.
         clock: what time it is.
         refused: pictures that are not to be done, with a reason and a sentence for people.
+        table: what it would refuse of a record is said in the picture's row; None: nothing is asked.
     """
 
     job: Job
@@ -53,6 +56,7 @@ class Work:
     patience: Patience
     clock: Clock
     refused: Mapping[str, tuple[str, str]]
+    table: TableLayout | None = None
 
     @property
     def finder(self) -> Finder:
@@ -194,7 +198,11 @@ class Work:
         """Return what a row says of a picture that was done."""
         uris = {(one.what, one.where): self.places.at(one.expected.where).uri(one.key) for one in made}
         records, previews = ([uri for (what, _), uri in uris.items() if what == kind] for kind in ("record", "preview"))
-        warnings = [*record.warnings, *(f"not looked for: {name}" for name in self.finder.missing)]
+        warnings = [
+            *record.warnings,
+            *(f"not looked for: {name}" for name in self.finder.missing),
+            *(f"{self.table.name} would refuse it: {said}" for said in self._faults(record) if self.table),
+        ]
         return {
             "detail": "; ".join(warnings) or None,
             "reason": "remarks" if warnings else None,
@@ -215,6 +223,9 @@ class Work:
             "record": record.to_json(),
             "models": json.dumps({model.name: model.sha256 for model in self.finder.models}),
         }
+
+    def _faults(self, record: PhotoRecord) -> tuple[str, ...]:
+        return row_of(record.values, self.table).faults if self.table else ()
 
     def _archive_uri(self, key: str) -> str | None:
         return None if self.places.archive is None else self.places.archive.uri(key)

@@ -132,32 +132,14 @@ class Tell(Part):
     """What people are told, by the channels of the installation (mail, webhook), beside what Airflow shows.
 
     Attributes:
-        crash: a run stopped before its end.
+        crash: a run stopped before its end; in Airflow.
         errors: pictures failed; once a run, with their number and reasons.
         finish: a run ended well, with its summary.
     """
 
-    crash: bool = False
+    crash: bool = True
     errors: bool = False
     finish: bool = False
-
-
-class Database(Part):
-    """The road authority's table of pictures in Oracle.
-
-    Attributes:
-        write: a row of the table for each picture that is done.
-        layout: of the table: a name in `include/config/photo_tables`, or the path of a YAML file; null: none.
-    """
-
-    write: bool = False
-    layout: Annotated[str, Field(min_length=1, max_length=1000)] | None = "vegbilder"
-
-    @model_validator(mode="after")
-    def _layout_to_write(self) -> Self:
-        if self.write and self.layout is None:
-            raise ValueError("`write` needs a `layout`")
-        return self
 
 
 class Profile(Part):
@@ -176,7 +158,8 @@ class Profile(Part):
         review: which pictures wait for a person.
         limits: what one picture may cost.
         tell: what people are told.
-        database: the table in Oracle.
+        table: layout of the road authority's table: a name in `include/config/photo_tables`, or the path of a YAML
+            file. What that table would refuse of a record is said in the picture's row; null: `WAYSIDE_PHOTO_TABLE`.
         shard_pictures: pictures of one task.
     """
 
@@ -192,7 +175,7 @@ class Profile(Part):
     review: Review = Review()
     limits: PhotoLimits = PhotoLimits()
     tell: Tell = Tell()
-    database: Database = Database()
+    table: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     shard_pictures: Annotated[int, Field(gt=0, le=10_000)] = 100
 
     @model_validator(mode="before")
