@@ -54,7 +54,6 @@ from wayside_airflow.operators.photos import (
 
 # Scheduled runs do their work; any other only says what it would do, unless the form says otherwise.
 DRY = "{{ dag_run.run_type != 'scheduled' and params.dry_run }}"
-YES_OR_NO = {"yes": "true", "no": "false", "as the profile says": ""}
 
 with DAG(
     dag_id="anonymise_images",
@@ -90,10 +89,8 @@ with DAG(
         ),
         "records": params.written("Records", "output, input, archive"),
         "previews": params.written("Previews", "output, input, archive, separate"),
-        "delete_input": params.choice(
-            "Delete originals", YES_OR_NO, "Each once all that is expected of it was verified."
-        ),
-        "redo": params.choice("Do again", YES_OR_NO, "Also pictures that are done, unchanged, under the same profile."),
+        "delete_input": params.yes_or_no("Delete originals", "Each once all that is expected of it was verified."),
+        "redo": params.yes_or_no("Do again", "Also pictures that are done, unchanged, under the same profile."),
         "source": Param(
             None,
             type=["string", "null"],
@@ -114,8 +111,8 @@ with DAG(
         source="{{ params.source or '' }}",
         records="{{ params.records or '' }}",
         previews="{{ params.previews or '' }}",
-        delete_input="{{ params.delete_input or '' }}",
-        redo="{{ params.redo or '' }}",
+        delete_input="{{ params.delete_input }}",
+        redo="{{ params.redo }}",
         dry=DRY,
         # Not the pool of the work: what there is to do is asked while another run goes on for hours.
         pool="fetch",

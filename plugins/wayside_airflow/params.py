@@ -66,7 +66,6 @@ def place(title: str, description: str) -> Param:
         None,
         type=["string", "null"],
         maxLength=1024,
-        examples=["/data/inbox", "gs://bucket/prefix"],
         title=title,
         description=f"Folder or gs://bucket/prefix. {description}",
     )
@@ -84,13 +83,15 @@ def written(title: str, places: str) -> Param:
     )
 
 
-def choice(title: str, values: dict[str, str], description: str) -> Param:
-    """Ask for one of some values, each shown by its name; the empty one is the default."""
+AS_PROFILE = "as the profile says"
+
+
+def yes_or_no(title: str, description: str) -> Param:
+    """Ask for a yes or a no, or neither: the form takes an empty value for one that is missing."""
     return Param(
-        "",
+        AS_PROFILE,
         type="string",
-        enum=list(values.values()),
-        values_display={value: name for name, value in values.items()},
+        enum=[AS_PROFILE, "yes", "no"],
         title=title,
         description=description,
         section=HOW,

@@ -20,6 +20,7 @@ from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
 from wayside.photos import batch as batches
 from wayside.photos.review import waiting
+from wayside_airflow import params
 from wayside_airflow.operators import photos
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -43,7 +44,7 @@ def root(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def trigger(dag: DAG, root: Path, **conf: Any) -> DagRun:
     places = {"input": str(root / "in"), "output": str(root / "out"), "dry_run": False}
     # A run changes the parameters of the DAG that it tests: what an earlier one was told must not stay.
-    nothing = dict.fromkeys(("archive", "previews", "records", "delete_input", "source"), "")
+    nothing = dict.fromkeys(("archive", "previews", "records", "source"), "") | {"delete_input": params.AS_PROFILE}
     return dag.test(run_conf=nothing | places | conf)
 
 
@@ -56,7 +57,7 @@ def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(dag: DAG, root: Pat
 
 def test_the_form_decides_what_is_written_where(dag: DAG, root: Path) -> None:
     done = trigger(
-        dag, root, archive=str(root / "arc"), previews="output", records="none", delete_input="true", source="spring"
+        dag, root, archive=str(root / "arc"), previews="output", records="none", delete_input="yes", source="spring"
     )
     assert done.state == "success", states(done)
     assert set(states(done).values()) == {"success"}
@@ -89,7 +90,7 @@ def test_pictures_that_fail_leave_a_run_green_unless_all_do(dag: DAG, root: Path
         ({"profile": "unknown"}, "unknown"),
         ({"profile": "../../secret.yaml"}, "include/config/profiles"),
         ({"records": "moon"}, "records"),
-        ({"delete_input": "true"}, "archive"),
+        ({"delete_input": "yes"}, "archive"),
     ],
 )
 def test_what_does_not_hold_is_refused_before_any_work(root: Path, fields: dict[str, str], says: str) -> None:

@@ -43,8 +43,8 @@ class PlanPhotosOperator(BaseOperator):
         source: name of the inbox in tables and receipts. (templated)
         records: places of the records, separated by commas; `none` for nowhere. (templated)
         previews: places of the previews, separated by commas; `none` for nowhere. (templated)
-        delete_input: `true` or `false`. (templated)
-        redo: `true` or `false`. (templated)
+        delete_input: `yes` or `no`; anything else is what the profile says. (templated)
+        redo: the same, for pictures that are done. (templated)
         dry: whether to say only what there is to do. (templated)
     """
 
@@ -325,7 +325,7 @@ def _places(text: str) -> tuple[str, ...] | None:
 
 
 def _chosen(text: str) -> bool | None:
-    return {"true": True, "false": False}.get(str(text).strip().lower())
+    return {"yes": True, "no": False}.get(str(text).strip().lower())
 
 
 def _label(shard: Mapping[str, Any]) -> str:
