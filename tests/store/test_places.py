@@ -120,7 +120,7 @@ class TestFolder:
     def test_what_killed_writers_left_is_swept_and_what_is_being_written_is_not(self, tmp_path: Path):
         place = FolderPlace(tmp_path, create=True)
         place.save("a/one.jpg", b"1")
-        left, held = tmp_path / "a" / f"{TEMPORARY}left", tmp_path / "a" / f"{TEMPORARY}held"
+        left, held = tmp_path / "a" / f"{TEMPORARY}{1:016x}", tmp_path / "a" / f"{TEMPORARY}{2:016x}"
         left.write_bytes(b"half")
         held.write_bytes(b"half")
         with held.open("rb+") as stream:

@@ -49,12 +49,17 @@ class Places:
 
 def open_places(job: Job, hold: Path, client: "Client | None" = None) -> Places:
     """Open the places of a job; nothing is asked of them yet."""
+
+    def written(address: str) -> Place:
+        known = hold / job.source / "places" / sha256_of(address.encode())[:16]
+        return open_place(address, client, create=True, known=known)
+
     separate = job.profile.write.separate_preview_folder
     return Places(
         input=open_place(job.input, client),
-        output=open_place(job.output, client, create=True),
-        archive=open_place(job.archive, client, create=True) if job.archive else None,
-        separate=open_place(separate, client, create=True) if separate else None,
+        output=written(job.output),
+        archive=written(job.archive) if job.archive else None,
+        separate=written(separate) if separate else None,
         hold=FolderPlace(hold / job.source / "hold", create=True),
     )
 

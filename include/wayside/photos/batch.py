@@ -8,23 +8,24 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ConfigError, StoreError, StoreUnavailableError
+from wayside.core.ids import folder_id_of
 from wayside.core.settings import Settings
 from wayside.core.tables import ROAD_PHOTOS
 from wayside.metadata.layouts import TableLayout, load_layout
 from wayside.photos.access import Patience, Places, open_places
-from wayside.photos.job import Expected, Job, expected
+from wayside.photos.job import Expected, Job, expected, folder
 from wayside.photos.journal import Journal, Note
 from wayside.photos.picture import Work
 from wayside.photos.plan import Shard, There, divide, look, name_clashes
 from wayside.photos.proof import completed
 from wayside.photos.receipts import publish_receipts
-from wayside.photos.review import release
+from wayside.photos.review import release, tidy_hold
 from wayside.privacy.find import Finder, load_finder
 from wayside.store.places import Entry
 from wayside.vision.stream import Failure, stream
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
+
+# What is held longer than this without a note waits for nobody.
+_BEING_HELD = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,12 @@ class Batch:
         if not dry_run:
             for place in self.places.written():
                 place.sweep()
+            tidy_hold(self.places, self.journal.notes(), self.clock() - _BEING_HELD)
         listed += self._deleted_in_passing({entry.key for entry in listed})
         found = look(self.job, self.warehouse, listed, self._there(listed))
         shards = []
-        clashes = name_clashes(listed)
+        # Who is done has a right to the names of its files.
+        clashes = name_clashes([*found.done, *(entry.key for entry in found.to_do)], self.job.profile)
         for shard, keys in divide(self.job, found.to_do):
             if not dry_run:
                 refused = {key: clashes[key] for key in keys if key in clashes}
@@ -128,13 +134,21 @@ class Batch:
         A picture that fails is noted down as failed; it stops no other.
 
         Raises:
-            StoreUnavailableError: a place is out of reach, and patience is at its end. What was done stays done.
+            StoreUnavailableError: a place is out of reach, and patience is at its end, or not one of the pictures is
+                there any more. What was done stays done.
             StoreError: a place refuses what the run needs, or the disk is full.
         """
         content = self.warehouse.load_plan(shard.plan)
         work = self._work({key: _clash(first) for key, first in content["clashes"].items()})
+        gone = 0
         for done in stream(content["pictures"], work.do, workers=workers or self.settings.workers):
-            yield self._failed(work, done) if isinstance(done, Failure) else done
+            note = self._failed(work, done) if isinstance(done, Failure) else done
+            gone += note.row["reason"] == "gone" if note.row["status"] == "skipped" else 0
+            yield note
+        if gone > 1 and gone == len(content["pictures"]):
+            raise StoreUnavailableError(
+                f"not one of {gone} pictures is in {self.job.input} any more: mount the share again, or plan anew"
+            )
 
     def release(self, notes: Sequence[Note], *, reviewer: str, rejected: Collection[str] = ()) -> list[Note]:
         """Put the held files of pictures in place, or throw them away; see `wayside.photos.review.release`."""
@@ -169,8 +183,22 @@ class Batch:
 
     def _work(self, refused: Mapping[str, tuple[str, str]]) -> Work:
         return Work(
-            self.job, self.places, self.journal, lambda: self.finder, self.patience, self.clock, refused, self.table
+            self.job,
+            self.places,
+            self.journal,
+            lambda: self.finder,
+            self.patience,
+            self.clock,
+            refused,
+            is_known=partial(has_job, self.warehouse),
+            was_deleted=self._was_deleted,
+            table=self.table,
         )
+
+    def _was_deleted(self, key: str) -> bool:
+        scope = Scope(self.job.source, folder=folder_id_of(folder(key)))
+        rows = self.warehouse.read(ROAD_PHOTOS, scope).select(["photo", "status", "original"]).to_pylist()
+        return {"photo": key, "status": "done", "original": "deleted"} in rows
 
     def _failed(self, work: Work, failure: Failure[str]) -> Note:
         """Note down what nobody foresaw; what is wrong with a place or the installation ends the shard."""
@@ -186,8 +214,9 @@ class Batch:
         rows = {row["photo"]: row for row in self.warehouse.read(ROAD_PHOTOS, scope).to_pylist()}
         for note in notes:
             known, new = rows.get(note.photo), _typed(note.row)
-            # A picture that is done stays done where doing it once more failed.
-            if not (known and known["status"] == "done" and new["status"] == "failed" and _same(known, new)):
+            # A picture that is done stays done where doing it once more failed, or where somebody took it away.
+            worse = new["status"] == "skipped" or (new["status"] == "failed" and _same(known, new)) if known else False
+            if not (known and known["status"] == "done" and worse):
                 rows[note.photo] = new
         self.warehouse.publish(ROAD_PHOTOS, scope, to_arrow(ROAD_PHOTOS, list(rows.values())))
 
@@ -232,7 +261,7 @@ def _typed(row: Row) -> Row:
 
 
 def _clash(first: str) -> tuple[str, str]:
-    return "name_clash", f"its record would overwrite that of {first}: rename one of the two"
+    return "name_clash", f"its files would overwrite those of {first}: rename one of the two"
 
 
 def _job_name(run: str) -> str:

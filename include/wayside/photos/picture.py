@@ -21,7 +21,7 @@ from wayside.metadata.redact import personal_texts
 from wayside.metadata.rows import row_of
 from wayside.photos.access import Patience, Places, sha256_of
 from wayside.photos.columns import columns_of
-from wayside.photos.job import Expected, Job, expected, folder, preview_name
+from wayside.photos.job import Expected, Job, expected, folder, preview_name, stem
 from wayside.photos.journal import Journal, MadeFile, Note
 from wayside.photos.proof import deleted, receipt_of
 from wayside.privacy.anonymise import Anonymised, anonymise
@@ -46,6 +46,8 @@ class Work:
         patience: with places that are out of reach.
         clock: what time it is.
         refused: pictures that are not to be done, with a reason and a sentence for people.
+        is_known: tells whether a run can still be asked for its verdict.
+        was_deleted: tells whether another run has done a picture and deleted its original.
         table: what it would refuse of a record is said in the picture's row; None: nothing is asked.
     """
 
@@ -56,6 +58,8 @@ class Work:
     patience: Patience
     clock: Clock
     refused: Mapping[str, tuple[str, str]]
+    is_known: Callable[[str], bool]
+    was_deleted: Callable[[str], bool]
     table: TableLayout | None = None
 
     @property
@@ -75,58 +79,85 @@ class Work:
         if known is not None and self._holds(known, entry):
             return self.finish(known) if known.state == "written" else known
         if entry is None:
-            raise StoreError(f"{self.places.input.uri(key)} was there when the run was planned, and is gone")
+            return self._gone(key)
         if key in self.refused:
             return self._noted(self._failed(entry, *self.refused[key]))
         try:
             note = self._made(entry)
+        except FileNotFoundError:
+            return self._gone(key)
         except ImageError as error:
             return self._noted(self._failed(entry, error.reason, str(error)))
         return self.finish(note) if note.state == "written" else self._noted(note)
 
     def fail(self, key: str, reason: str, detail: str) -> Note:
         """Note down that a picture failed for a reason that lies outside the picture."""
-        entry = self.places.input.entry(key) or Entry(key, 0, "", self.clock())
+        entry = self.places.input.entry(key) or self._nothing(key)
         return self._noted(self._failed(entry, reason, detail))
 
     def finish(self, note: Note) -> Note:
         """Delete the original of a picture whose files all lie in place, where that is asked for, and close its note.
 
         Every file is read again first and must have its hash. Killed in between, the next call finds the original gone
-        and says so.
+        and says so; then there is nothing left to lose, and files may have been taken elsewhere.
         """
         if not note.delete_input:
             return self._noted(note.model_copy(update={"state": "final"}))
         self._noted(note)
-        for made in note.files:
-            self._verify(made)
-        limit = self.job.profile.limits.max_bytes
-        data = self.patience(lambda: self.places.input.load(note.photo, limit))
-        if data is not None:
-            if sha256_of(data) != note.row["input_sha256"]:
-                raise StoreError(f"{self.places.input.uri(note.photo)} changed while it was worked on: run again")
-            note = self._noted(note.model_copy(update={"input_verified": True}))
-        self.patience(lambda: self.places.input.remove(note.photo))
+        entry = self.patience(lambda: self.places.input.entry(note.photo))
+        try:
+            if entry is not None:
+                note = self._verified(note)
+            self.patience(lambda: self.places.input.remove(note.photo))
+        except ImageError as error:
+            return self._noted(self._failed(entry or self._nothing(note.photo), error.reason, str(error)))
         receipt = deleted(note.receipt, at=self.clock(), verified=note.input_verified)
         closed = {"state": "final", "row": note.row | {"original": "deleted"}, "receipt": receipt}
         return self._noted(note.model_copy(update=closed))
 
+    def keep_earlier(self, key: str, data: bytes) -> None:
+        """Put aside what the archive holds under the name of an original, if that is another picture.
+
+        Cameras begin to count anew, and what the archive holds may be all that is left of a picture.
+        """
+        archive = self.places.at("archive")
+        there = self.patience(lambda: archive.entry(key))
+        earlier = None if there is None else self.patience(lambda: archive.load(key, there.bytes))
+        if earlier is not None and earlier != data:
+            aside = f"{stem(key)}_{sha256_of(earlier)[:12]}{key[len(stem(key)) :]}"
+            self.patience(lambda: archive.save(aside, earlier))
+
+    def refuse(self, note: Note, reason: str, detail: str) -> Note:
+        """Note down that a picture that was held does not come into its place after all."""
+        nothing = dict.fromkeys(("output_uri", "json_uri", "preview_uri", "output_sha256", "output_bytes", "record"))
+        row = note.row | nothing | {"status": "failed", "reason": reason, "detail": detail, "original": "kept"}
+        return self._noted(Note(photo=note.photo, state="final", row=row))
+
     def _holds(self, note: Note, entry: Entry | None) -> bool:
-        """Tell whether a note is still true: of this picture, under this profile, and no failure."""
+        """Tell whether a note is still true: of this picture, under this profile, at these places, and no failure.
+
+        A verdict of a person counts, and so does waiting for one, as long as the run that asks can be answered.
+        """
         row = note.row
         if entry is None:  # deleted by a run that was stopped before it could note that down
             return note.state == "written" or row["original"] == "deleted"
-        if row["status"] == "failed" or row["profile_sha256"] != self.job.profile.sha256:
-            return False
         redo = self.job.profile.redo and row["run"] != self.job.run
-        return bool(row["input_version"] == entry.version and not redo)
+        if redo or (row["input_version"], row["profile_sha256"]) != (entry.version, self.job.profile.sha256):
+            return False
+        if row["status"] == "failed":
+            return bool(row["reason"] == "rejected")
+        if row.get("output_uri") != self.places.output.uri(entry.key):
+            return False
+        if note.state == "held":
+            return self.is_known(row["run"])
+        return bool(row.get("archive_uri") == self._archive_uri(entry.key))
 
     def _made(self, entry: Entry) -> Note:
         """Make the files of a picture and put them in place, or into the hold where a person has to look first."""
         profile = self.job.profile
         data = self.patience(lambda: self.places.input.load(entry.key, profile.limits.max_bytes))
         if data is None:
-            raise StoreError(f"{self.places.input.uri(entry.key)} was there when the run was planned, and is gone")
+            raise FileNotFoundError(entry.key)
         check(data, limits=profile.limits.decoding)
         record = extract(data, self.places.input.uri(entry.key), profile.recording, entry.modified)
         texts = personal_texts(read_exif(data))
@@ -166,16 +197,38 @@ class Work:
         """Write a file and look whether it lies there as it should."""
         made = MadeFile(what=one.what, where=one.where, key=one.key, sha256=sha256_of(content), bytes=len(content))
         place, key = (self.places.hold, made.held_key) if held else (self.places.at(one.where), one.key)
+        if one.what == "picture" and one.where == "archive":
+            self.keep_earlier(key, content)
         self.patience(lambda: place.save(key, content))
         there = self.patience(lambda: place.entry(key))
         if there is None or there.bytes != len(content):
             raise StoreError(f"{place.uri(key)} was written, and does not lie there as it was written")
         return made
 
+    def _verified(self, note: Note) -> Note:
+        """Read all files of a picture again, and then the original; note down that it is as it was.
+
+        Raises:
+            ImageError: the original is another by now, and is to be done again (`changed`).
+            StoreError: a file is not as it was written.
+        """
+        for made in note.files:
+            self._verify(made)
+        limit = self.job.profile.limits.max_bytes
+        data = self.patience(lambda: self.places.input.load(note.photo, limit))
+        if data is None:
+            return note
+        if sha256_of(data) != note.row["input_sha256"]:
+            raise ImageError("changed", f"{self.places.input.uri(note.photo)} changed while it was worked on")
+        return self._noted(note.model_copy(update={"input_verified": True}))
+
     def _verify(self, made: MadeFile) -> None:
         """Read a file again; raise `StoreError` unless it has its hash."""
         place = self.places.at(made.expected.where)
-        data = self.patience(lambda: place.load(made.key, made.bytes))
+        try:
+            data = self.patience(lambda: place.load(made.key, made.bytes))
+        except ImageError:  # it has grown, or may not be read
+            data = None
         if data is None or sha256_of(data) != made.sha256:
             raise StoreError(f"{place.uri(made.key)} is not as it was written: the original stays where it is")
 
@@ -233,6 +286,19 @@ class Work:
     def _failed(self, entry: Entry, reason: str, detail: str) -> Note:
         row = self._row(entry) | {"status": "failed", "reason": reason, "detail": detail, "original": "kept"}
         return Note(photo=entry.key, state="final", row=row)
+
+    def _gone(self, key: str) -> Note:
+        """Return the note of a picture that lay there when the run was planned."""
+        if self.was_deleted(key):
+            told = {"reason": "done_before", "detail": "another run has done it, and has deleted its original"}
+        else:
+            told = {"reason": "gone", "detail": "it lay there when the run was planned, and is gone"}
+        row = self._row(self._nothing(key)) | {"status": "skipped", **told}
+        note = Note(photo=key, state="final", row=row)
+        return note if told["reason"] == "done_before" else self._noted(note)
+
+    def _nothing(self, key: str) -> Entry:
+        return Entry(key, 0, "", self.clock())
 
     def _noted(self, note: Note) -> Note:
         self.journal.write(note)

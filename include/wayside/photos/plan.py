@@ -4,7 +4,6 @@ What is done follows from the published row of a picture and from the files that
 earlier run remembers to have done.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from wayside.core.ids import folder_id_of
 from wayside.core.tables import ROAD_PHOTOS
-from wayside.photos.job import Expected, Job, expected, folder, is_photo, stem
+from wayside.photos.job import Expected, Job, expected, folder, is_photo
+from wayside.photos.profile import Profile
 from wayside.store.places import Entry
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.warehouse.scope import Scope
@@ -75,12 +75,17 @@ def look(job: Job, lake: ParquetWarehouse, entries: Iterable[Entry], there: "The
 
 
 def is_done(job: Job, row: Row | None, entry: Entry, there: "There") -> bool:
-    """Tell whether nothing is left to do: done, unchanged, under this very profile, and all files in place."""
-    if row is None or row["status"] != "done" or row["input_version"] != entry.version:
-        return False
-    if row["profile_sha256"] != job.profile.sha256 or job.profile.delete_input:
+    """Tell whether nothing is left to do: unchanged, under this very profile, and done with all files in place.
+
+    So is what a person has rejected.
+    """
+    if row is None or row["input_version"] != entry.version or row["profile_sha256"] != job.profile.sha256:
         return False
     if job.profile.redo and row["run"] != job.run:
+        return False
+    if row["status"] == "failed":
+        return bool(row["reason"] == "rejected")  # who said so need not be asked again
+    if row["status"] != "done" or job.profile.delete_input:
         return False
     files = expected(entry.key, job.profile, archive=bool(job.archive))
     return all(there.has(one, row["output_bytes"]) for one in files)
@@ -99,13 +104,18 @@ class There:
         return size is not None and (one.where != "output" or one.what != "picture" or size == output_bytes)
 
 
-def name_clashes(entries: Sequence[Entry]) -> dict[str, str]:
-    """Return the pictures whose records would overwrite another's, with the one that comes first in the same folder."""
-    by_stem: defaultdict[str, list[str]] = defaultdict(list)
-    for entry in entries:
-        if is_photo(entry.key):
-            by_stem[stem(entry.key)].append(entry.key)
-    return {key: keys[0] for keys in by_stem.values() for key in keys[1:]}
+def name_clashes(keys: Iterable[str], profile: Profile) -> dict[str, str]:
+    """Return the pictures whose files would overwrite another's, with the one that comes first and so has the right."""
+    owners: dict[tuple[str, str], str] = {}
+    clashes = {}
+    for key in keys:
+        files = [(one.where, one.key) for one in expected(key, profile, archive=False)]
+        first = next((owners[file] for file in files if file in owners), None)
+        if first is not None:
+            clashes[key] = first
+        else:
+            owners |= dict.fromkeys(files, key)
+    return clashes
 
 
 def divide(job: Job, entries: Sequence[Entry]) -> Iterator[tuple[Shard, list[str]]]:
@@ -130,7 +140,7 @@ class _Rows:
         if self._folder != folder(key):
             self._folder = folder(key)
             scope = Scope(self._source, folder=folder_id_of(self._folder))
-            wanted = ["photo", "status", "input_version", "profile_sha256", "run", "output_bytes"]
+            wanted = ["photo", "status", "reason", "input_version", "profile_sha256", "run", "output_bytes"]
             rows = self._lake.read(ROAD_PHOTOS, scope).select(wanted).to_pylist()
             self._rows = {row["photo"]: row for row in rows}
         return self._rows.get(key)

@@ -5,12 +5,13 @@ and at those with objects of a low score. What is shown was anonymised before; o
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 import cv2
 import numpy as np
 
-from wayside.core.errors import ImageError, StoreError
+from wayside.core.errors import ImageError
 from wayside.photos.access import Places, sha256_of
 from wayside.photos.journal import MadeFile, Note
 from wayside.photos.picture import Work
@@ -35,6 +36,8 @@ def release(work: Work, notes: Sequence[Note], *, reviewer: str, rejected: Colle
     """Put held files in their places, or throw away those of pictures that were rejected.
 
     May be called again after a stop: what was released is not held any more, and files are written in one step each.
+    A picture whose original changed meanwhile, or whose held files are not as they were written, ends as failed, for
+    the next run to do again; it stops no other.
 
     Args:
         work: of the run.
@@ -43,17 +46,43 @@ def release(work: Work, notes: Sequence[Note], *, reviewer: str, rejected: Colle
         rejected: pictures that must not be published; they end as failed, for the reason `rejected`.
 
     Raises:
-        StoreError: a held file is not as it was written, or the original changed meanwhile.
+        StoreError: a place refuses, or is out of reach.
     """
-    done = []
-    for note in notes:
-        if note.photo in rejected:
-            done.append(_rejected(work, note, reviewer))
-        else:
-            done.append(work.finish(_placed(work, note, reviewer)))
-        for made in note.files:
-            work.places.hold.remove(made.held_key)
+    return [_released(work, note, reviewer, rejected=note.photo in rejected) for note in notes]
+
+
+def _released(work: Work, note: Note, reviewer: str, *, rejected: bool) -> Note:
+    """Carry out the verdict on one picture."""
+    try:
+        if rejected:
+            raise ImageError("rejected", f"rejected by {reviewer}")
+        done = work.finish(_placed(work, note, reviewer))
+    except ImageError as error:
+        # Thrown away first, so that nothing of it stays where a stop comes in between.
+        _throw_away(work.places, note)
+        return work.refuse(note, error.reason, str(error))
+    _throw_away(work.places, note)
     return done
+
+
+def tidy_hold(places: Places, notes: Iterable[Note], before: datetime) -> int:
+    """Remove held files that wait for nobody any more, which a stop or another run left; return how many.
+
+    Args:
+        places: with the hold.
+        notes: of the source.
+        before: files that were written later stay: somebody may be about to make their note.
+    """
+    old = [entry.key for entry in places.hold.entries() if entry.modified < before]
+    if not old:
+        return 0
+    waiting_files = {made.held_key for note in notes if note.state == "held" for made in note.files}
+    return sum(places.hold.remove(key) for key in old if key not in waiting_files)
+
+
+def _throw_away(places: Places, note: Note) -> None:
+    for made in note.files:
+        places.hold.remove(made.held_key)
 
 
 def contact_sheet(notes: Sequence[Note], places: Places) -> bytes:
@@ -84,7 +113,7 @@ def _placed(work: Work, note: Note, reviewer: str) -> Note:
             place = work.places.at(made.expected.where)
             data = place.load(made.key, made.bytes)  # released just before a stop
         if data is None or sha256_of(data) != made.sha256:
-            raise StoreError(f"{work.places.hold.uri(made.held_key)} is not as it was written: do {note.photo} again")
+            raise ImageError("changed", f"{work.places.hold.uri(made.held_key)} is not as it was written")
         place = work.places.at(made.expected.where)
         work.patience(lambda place=place, made=made, data=data: place.save(made.key, data))  # type: ignore[misc]
     row = note.row | {"status": "done"}
@@ -98,19 +127,11 @@ def _archived(work: Work, note: Note) -> MadeFile:
     limit = work.job.profile.limits.max_bytes
     data = work.patience(lambda: work.places.input.load(note.photo, limit))
     if data is None or sha256_of(data) != note.row["input_sha256"]:
-        raise StoreError(f"{work.places.input.uri(note.photo)} changed since it was anonymised: do it again")
+        raise ImageError("changed", f"{work.places.input.uri(note.photo)} changed since it was anonymised, or is gone")
     archive = work.places.at("archive")
+    work.keep_earlier(note.photo, data)
     work.patience(lambda: archive.save(note.photo, data))
     return MadeFile(what="picture", where="archive", key=note.photo, sha256=sha256_of(data), bytes=len(data))
-
-
-def _rejected(work: Work, note: Note, reviewer: str) -> Note:
-    nothing = dict.fromkeys(("output_uri", "json_uri", "preview_uri", "output_sha256", "output_bytes"))
-    row = note.row | nothing | {"status": "failed", "reason": "rejected", "detail": f"rejected by {reviewer}"}
-    row |= {"original": "kept", "record": None}
-    closed = Note(photo=note.photo, state="final", row=row)
-    work.journal.write(closed)
-    return closed
 
 
 def _held_picture(note: Note) -> MadeFile | None:
@@ -119,8 +140,10 @@ def _held_picture(note: Note) -> MadeFile | None:
 
 def _cell(note: Note, places: Places) -> Image:
     made = _held_picture(note)
-    data = None if made is None else places.hold.load(made.held_key, made.bytes)
     try:
+        if made is None or any(one["action"] == "left" for one in note.receipt.get("objects", ())):
+            raise ImageError("left", "road users were left visible in it on purpose")
+        data = places.hold.load(made.held_key, made.bytes)
         # What we made ourselves may be larger than what cameras send.
         picture = decode(data or b"", limits=Limits(2**31 - 1, 2**29), at_least=CELL)
     except ImageError:

@@ -6,7 +6,9 @@ change is known by its version without being read.
 """
 
 import contextlib
+import errno
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError
-from wayside.store.files import TEMPORARY, refused
+from wayside.store.files import TEMPORARY, refused, replace_file
 from wayside.store.gcs import GcsStore
 from wayside.store.layout import key_parts
 
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 _BUCKET: Final = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?")
 _TRIES: Final = 20
 _DEEPEST: Final = 64  # folders below each other that are looked into
+_OURS: Final = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{16}}")
+# A name that is too long or no text for the file system, or that a folder has already: no fault of the share.
+_NO_NAME: Final = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EILSEQ})
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +63,25 @@ class Place(Protocol):
         """Return one file as it is now, or None."""
 
     def load(self, key: str, limit: int) -> bytes | None:
-        """Return a file's bytes, None if there is none; raise `ImageError` if they are more than `limit`."""
+        """Return a file's bytes, None if there is none.
+
+        Raises:
+            ImageError: they are more than `limit` (`too_many_bytes`), or may not be read (`unreadable`).
+        """
 
     def save(self, key: str, data: bytes) -> None:
-        """Write a file, in place of the one that may be there, in one step."""
+        """Write a file, in place of the one that may be there, in one step.
+
+        Raises:
+            ImageError: no file can have this name here (`file_name`).
+        """
 
     def remove(self, key: str) -> bool:
-        """Delete a file, and the folders above it that this empties, but not the place; return whether it was there."""
+        """Delete a file, and the folders above it that this empties, but not the place; return whether it was there.
+
+        Raises:
+            ImageError: it is a link (`link`), and what it leads to would stay.
+        """
 
     def sweep(self) -> int:
         """Remove what killed writers of ours left behind; return how many files. Writers at work keep theirs."""
@@ -80,18 +99,27 @@ class FolderPlace:
     Args:
         root: the folder.
         create: make it where it is absent; without, an absent folder is a share that was lost.
+        known: a file of ours that is made once something was written here: from then on, an absent folder is a share
+            that was lost as well, and is not made anew on the disk below it.
     """
 
-    def __init__(self, root: Path, *, create: bool = False) -> None:
+    def __init__(self, root: Path, *, create: bool = False, known: Path | None = None) -> None:
         self.root = Path(os.path.abspath(root))  # noqa: PTH100 - links stay: a share may be mounted behind one
         self._create = create
+        self._known = known
+        self._told = False
+        self._device: int | None = None
 
     def entries(self) -> Iterator[Entry]:
         """Yield every file, sorted by its key; links to folders are not followed."""
         self._look()
         if self._create and not self.root.exists():
             return
-        yield from sorted(self._below(self.root, "", 0), key=lambda entry: entry.key)
+        odd: list[str] = []
+        yield from sorted(self._below(self.root, "", 0, odd), key=lambda entry: entry.key)
+        if odd:
+            what = "are left out, because their names are no UTF-8 text or have a backslash"
+            _log.warning("%s files below %s %s: rename them; one is %r", len(odd), self.root, what, odd[0])
 
     def entry(self, key: str) -> Entry | None:
         """Return one file as it is now, or None."""
@@ -102,38 +130,47 @@ class FolderPlace:
             self._look()
             return None
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return None
             raise self._lost(error, path) from error
         return _entry(key, status) if path.is_file() else None
 
     def load(self, key: str, limit: int) -> bytes | None:
-        """Return a file's bytes, None if there is none; raise `ImageError` if they are more than `limit`."""
+        """Return a file's bytes, None if there is none; raise `ImageError` if they are too many or not to be read."""
         path = self._path(key)
         try:
             with path.open("rb") as stream:
                 data = stream.read(limit + 1)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             self._look()
             return None
+        except PermissionError as error:
+            self._look()
+            raise ImageError("unreadable", f"{path} may not be read: {error.strerror}") from error
         except OSError as error:
             raise self._lost(error, path) from error
         return _within(data, limit)
 
     def save(self, key: str, data: bytes) -> None:
         """Write a file, in place of the one that may be there, in one step."""
-        if not self._create:
-            self._look()
+        self._look()
         path = self._path(key)
         try:
             for _ in range(_TRIES):
                 with contextlib.suppress(FileNotFoundError):  # its folder was tidied away, or it was swept too early
-                    return _put(path, data)
+                    _put(path, data)
+                    return self._note_down()
         except OSError as error:
+            if error.errno in _NO_NAME and self.reachable():
+                raise ImageError("file_name", f"no file can be called {path}: {error.strerror}") from error
             raise self._lost(error, path) from error
         raise StoreError(f"cannot write {path}: its folder vanishes each time that it is made")
 
     def remove(self, key: str) -> bool:
         """Delete a file, and the folders above it that this empties, but not the place; return whether it was there."""
         path = self._path(key)
+        if path.is_symlink():
+            raise ImageError("link", f"{path} is a link, and what it leads to would stay: it is not deleted")
         try:
             path.unlink()
             there = True
@@ -156,18 +193,34 @@ class FolderPlace:
             _swept(Path(folder, name))
             for folder, _, names in os.walk(self.root)
             for name in names
-            if name.startswith(TEMPORARY)
+            if _OURS.fullmatch(name)
         )
 
     def reachable(self) -> bool:
         """Tell whether the folder can be read now; one that may be created is."""
-        return self.root.is_dir() or (self._create and not self.root.exists())
+        try:
+            device = self.root.stat().st_dev if self.root.is_dir() else None
+        except OSError:
+            return False
+        if device is None:
+            made = self._known is not None and self._known.exists()
+            return self._create and not made and not self.root.exists()
+        # Where a share is lost its mount point may stay, and whatever were written there would be hidden later.
+        self._device = device if self._device is None else self._device
+        return device == self._device
 
     def uri(self, key: str) -> str:
         """Return the path of a file."""
         return str(self._path(key))
 
-    def _below(self, folder: Path, prefix: str, depth: int) -> Iterator[Entry]:
+    def _note_down(self) -> None:
+        """Remember that something was written here."""
+        if self._known is not None and not self._told:
+            if not self._known.exists():
+                replace_file(self._known, f"{self.root}\n".encode())
+            self._told = True
+
+    def _below(self, folder: Path, prefix: str, depth: int, odd: list[str]) -> Iterator[Entry]:
         if depth > _DEEPEST:
             raise StoreError(f"{folder} lies more than {_DEEPEST} folders deep")
         try:
@@ -178,10 +231,12 @@ class FolderPlace:
         for one in found:
             key = f"{prefix}{one.name}"
             if one.is_dir(follow_symlinks=False):
-                yield from self._below(folder / one.name, f"{key}/", depth + 1)
+                yield from self._below(folder / one.name, f"{key}/", depth + 1, odd)
                 continue
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile
-                if one.is_file() and _is_text(key):
+                if not _is_text(key):
+                    odd.append(key)
+                elif one.is_file():
                     yield _entry(key, one.stat())
 
     def _path(self, key: str) -> Path:
@@ -191,7 +246,7 @@ class FolderPlace:
         """Raise where the folder itself is not there: then its files are not gone, they are out of reach."""
         if not self.reachable():
             raise StoreUnavailableError(
-                f"the folder {self.root} is not there: mount the share again, or correct the path"
+                f"the folder {self.root} is not there: mount the share again, correct the path, or make the folder"
             )
 
     def _lost(self, error: OSError, path: Path) -> StoreError:
@@ -210,7 +265,7 @@ class BucketPlace(GcsStore):
         with self._told(f"list {self.root}"):
             for blob in self._list(below, fields=fields):
                 key = blob.name.removeprefix(self._prefix)
-                if all(part and not part.startswith(".") for part in key.split("/")):
+                if _is_text(key) and all(part and not part.startswith(".") for part in key.split("/")):
                     yield _object(key, blob)
 
     def entry(self, key: str) -> Entry | None:
@@ -256,13 +311,16 @@ class BucketPlace(GcsStore):
         return True
 
 
-def open_place(address: str, client: "Client | None" = None, *, create: bool = False) -> Place:
+def open_place(
+    address: str, client: "Client | None" = None, *, create: bool = False, known: Path | None = None
+) -> Place:
     """Open a folder, or `gs://bucket/prefix`.
 
     Args:
         address: which.
         client: for a bucket; without, one is made with Google's application default credentials.
         create: a folder that is absent is made when the first file is written.
+        known: a file that remembers that it was, see `FolderPlace`.
 
     Raises:
         ConfigError: the address is empty, or no address of a bucket.
@@ -272,7 +330,7 @@ def open_place(address: str, client: "Client | None" = None, *, create: bool = F
     if not address.startswith("gs://"):
         if re.match(r"[a-z0-9+]{2,}://", address):
             raise ConfigError(f"{address!r}: only folders and gs:// addresses are understood")
-        return FolderPlace(Path(address).expanduser(), create=create)
+        return FolderPlace(Path(address).expanduser(), create=create, known=known)
     if not _BUCKET.fullmatch(address):
         raise ConfigError(f"{address!r} is no address of a bucket: gs://bucket/prefix")
     bucket, _, prefix = address.removeprefix("gs://").partition("/")
