@@ -189,7 +189,7 @@ def test_a_picture_that_may_not_be_read_is_a_row_and_stops_no_other(
 
     def refusing(
         self: Path, *options: Any, **named: Any
-    ) -> object:  # whoever runs the tests may be root, who reads everything
+    ) -> object:
         if self == tmp_path / "in" / "one.jpg":
             raise PermissionError(errno.EACCES, "Permission denied")
         return opened(self, *options, **named)

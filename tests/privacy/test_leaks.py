@@ -209,6 +209,35 @@ def test_fills_that_hide_are_no_leak(style: Fill, seed: int) -> None:
         assert scan(written, original=data, mask=mask, filled=filled) == ()
 
 
+@pytest.mark.parametrize("at", [(48, 48), (40, 50)])
+@pytest.mark.parametrize("ground", [(255, 255, 255), (0, 0, 0), (100, 110, 91)])
+def test_a_fill_of_the_colour_that_was_around_is_no_leak(ground: tuple[int, int, int], at: tuple[int, int]) -> None:
+    image = np.full((96, 128, 3), ground, np.uint8)
+    left, top = at
+    image[top : top + 16, left : left + 24] = scene(16, 24)
+    mask = np.zeros(image.shape[:2], np.bool_)
+    mask[top - 6 : top + 22, left - 6 : left + 30] = True
+    filled = image.copy()
+    filled[mask] = ground
+    done, encoded = cv2.imencode(".png", image)
+    assert done
+    output = write_output(encoded.tobytes(), filled, mask, Output()).data
+    assert scan(output, original=image, mask=mask, filled=filled) == ()
+    assert scan(output, original=image, mask=mask, filled=image) != ()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3)])
+def test_pictures_of_a_single_line_are_judged(size: tuple[int, int]) -> None:
+    image = scene(*size)
+    mask = np.ones(size, np.bool_)
+    filled = np.full_like(image, 7)
+    done, encoded = cv2.imencode(".png", image)
+    assert done
+    assert scan(encoded.tobytes(), original=image, mask=mask, filled=filled)[0].kind == "undecodable", "no JPEG"
+    output = write_output(encoded.tobytes(), filled, mask, Output()).data
+    assert scan(output, original=image, mask=mask, filled=filled) == ()
+
+
 def test_areas_without_texture_are_no_leak() -> None:
     """A mask on plain sky, filled with the sky's own colour, shows nothing."""
     sky = np.full((160, 240, 3), (230, 200, 180), np.uint8)

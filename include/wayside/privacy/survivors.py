@@ -123,7 +123,17 @@ def _forgotten(seen: Image, original: Image, hidden: Mask) -> int:
     # Of lines on a flat ground few pixels have a texture, and a mosaic's edges might fit them by chance.
     blue, green, red = (np.asarray(plane, np.uint8) for plane in cv2.split(cv2.absdiff(seen, original)))
     equal = _windows(((blue | green | red) == 0) & hidden) == masked
+    # One colour that was there before as well, burnt-out sky around an object, say, shows nothing.
+    equal &= _windows(_varied(seen, hidden)) > 0
     return int(np.count_nonzero(textured & (equal | (alike & (uneven >= _NOT_FLAT * masked)))))
+
+
+def _varied(seen: Image, hidden: Mask) -> Mask:
+    """Return bool [H, W]: True where a hidden pixel differs from its hidden neighbour at the right or below."""
+    varied = np.zeros(hidden.shape, np.bool_)
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        varied[one] |= (seen[one] != seen[other]).any(axis=2) & hidden[one] & hidden[other]
+    return varied
 
 
 def _windows(values: NDArray[np.generic]) -> NDArray[np.float64]:
