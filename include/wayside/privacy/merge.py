@@ -129,12 +129,16 @@ class _Table:
         later = later[self.group[later] == self.group[at]]
         later = later[(self.look[later] != self.look[at]) | (self.label[later] != self.label[at])]
         shift = self._shifts(at, later)
-        boxes, windows = _moved(self.boxes[later], shift), _moved(self.windows[later], shift)
+        boxes = _moved(self.boxes[later], shift)
         shared = _intersection(self.boxes[at], boxes)
-        by_box = self._clipped_iou(at, boxes, windows) >= BOX_IOU
+        near = np.flatnonzero(shared > 0)
+        if not near.size:  # which is so of most, and the rest takes longer
+            return []
+        later, shift, boxes, shared = later[near], shift[near], boxes[near], shared[near]
+        by_box = self._clipped_iou(at, boxes, _moved(self.windows[later], shift)) >= BOX_IOU
         by_box |= self._cut_inside(at, later, boxes, shared)
         both = self.masked[later] & self.masked[at]
-        chosen = np.flatnonzero((shared > 0) & (both | by_box))
+        chosen = np.flatnonzero(both | by_box)
         return [(int(later[one]), int(shift[one])) for one in chosen]
 
     def _shifts(self, at: int, later: NDArray[np.intp]) -> Numbers:
