@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from wayside.core.clock import utc_now
 from wayside.core.errors import ConfigError
 from wayside.core.settings import settings
+from wayside.privacy.settings import CLASSES
 
 if TYPE_CHECKING:
     from wayside.photos.batch import Batch, Plan
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
     from wayside.photos.journal import Note
 
 _FAILURES_SHOWN = 20
+_REMARKS_SHOWN = 10
 _PLACES = "comma separated: output, input, archive"
 
 
 def anonymise(
     input_: str = typer.Argument("", metavar="INPUT", help="Folder or gs://bucket/prefix with the pictures."),
-    output: str = typer.Argument("", help="Folder or gs://bucket/prefix for what is made."),
+    output: str = typer.Argument("", metavar="OUTPUT", help="Folder or gs://bucket/prefix for what is made."),
     archive: str = typer.Option("", help="Where the originals are copied to."),
     profile: str = typer.Option("planar", help="Configuration profile: planar, 360, or a file."),
     source: str = typer.Option("", help="Name of the inbox in tables and receipts; by default made of the folder's."),
@@ -73,7 +76,7 @@ def anonymise(
 
 def check(
     input_: str = typer.Argument(..., metavar="INPUT", help="Folder or gs://bucket/prefix with the pictures."),
-    output: str = typer.Argument(..., help="Where the anonymised pictures lie."),
+    output: str = typer.Argument(..., metavar="OUTPUT", help="Where the anonymised pictures lie."),
     archive: str = typer.Option("", help="Where the originals are archived."),
     profile: str = typer.Option("planar", help="Configuration profile: it says which files are expected."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
@@ -99,8 +102,8 @@ def check(
     else:
         table = Table("file", "expected", "present", "missing")
         for kind in kinds:
-            there, gone = totals[kind, True], totals[kind, False]
-            table.add_row(kind, str(there + gone), str(there), str(gone))
+            present, gone = totals[kind, True], totals[kind, False]
+            table.add_row(kind, str(present + gone), str(present), str(gone))
         for key, files in lost.items():
             Console().print(f"[red]missing[/] of {escape(key)}: {escape(', '.join(files))}", soft_wrap=True)
         Console().print(table)
@@ -109,17 +112,20 @@ def check(
 
 
 def review(
-    run: str = typer.Argument(..., help="Name of the run whose pictures wait."),
+    run: str = typer.Argument(..., metavar="RUN", help="Name of the run whose pictures wait."),
     approve: bool | None = typer.Option(None, "--approve/--reject-all", help="The verdict; without, only show."),
     reject: list[str] = typer.Option(None, help="Pictures that must not be published, when the others are approved."),
     sheet: Path = typer.Option(Path("contact-sheet.jpg"), help="Where the contact sheet is written."),
 ) -> None:
     """Show the pictures of a run that wait for a person, or publish or throw them away."""
-    from wayside.photos.batch import Batch, load_job
+    from wayside.photos.batch import Batch, has_job, load_job
     from wayside.photos.review import contact_sheet, waiting
     from wayside.warehouse.parquet import open_lake
 
-    batch = Batch(settings(), load_job(open_lake(settings()), run))
+    lake = open_lake(settings())
+    if not has_job(lake, run):
+        raise ConfigError(f"there is no run {run!r}: `wayside anonymise` prints the name of each")
+    batch = Batch(settings(), load_job(lake, run))
     notes = waiting(batch.journal.notes(), run)
     if not notes:
         typer.echo(f"no picture of {run} waits")
@@ -152,17 +158,32 @@ def _batch(input_: str, output: str, archive: str, *, profile: str, run: str = "
 
 def _do(batch: "Batch", plan: "Plan", workers: int) -> list["Note"]:
     console, notes = Console(stderr=True), []
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(show_speed=True),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
+    shown = console.is_terminal
+    # The speed is that of the last minutes: panoramas take many seconds each.
+    with Progress(*columns, console=console, transient=True, disable=not shown, speed_estimate_period=300) as progress:
         bar = progress.add_task("pictures", total=plan.to_do)
-        for shard in plan.shards:
-            for note in batch.do(shard, workers=workers):
-                notes.append(note)
-                progress.update(bar, advance=1, description=escape(note.photo[-40:]))
+        try:
+            for shard in plan.shards:
+                for note in batch.do(shard, workers=workers):
+                    notes.append(note)
+                    progress.update(bar, advance=1, description=escape(note.photo[-40:]))
+        except KeyboardInterrupt:
+            done = f"{len(notes)} of {plan.to_do} pictures are done"
+            console.print(f"stopped: {done}, and the same command goes on with the others", soft_wrap=True)
+            raise
     return notes
+
+
+class _Speed(ProgressColumn):
+    """Pictures a second, or seconds a picture."""
+
+    def render(self, task: Task) -> Text:
+        """Return the speed of the last minutes, once there is one."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f} pictures/s" if speed >= 1 else f"{1 / speed:.1f} s/picture")
 
 
 def _announce(job: "Job", plan: "Plan") -> None:
@@ -189,16 +210,33 @@ def _summary(job: "Job", plan: "Plan", notes: list["Note"], seconds: float) -> N
     objects: Counter[str] = Counter()
     for note in notes:
         objects.update(json.loads(note.row.get("objects") or "{}"))
+    hidden = Counter({label: objects[label] for label in CLASSES if objects[label]})
     table = Table(show_header=False)
     table.add_row("run", f"{job.run} of {job.source}")
     table.add_row("pictures", f"{plan.identified}: {plan.done_before} done before, " + _listed(states))
-    table.add_row("hidden", _listed(objects) or "nothing")
+    table.add_row("hidden" if job.profile.draw else "found, and left as it was", _listed(hidden) or "nothing")
     table.add_row("lossless", str(sum(note.row.get("mode") == "lossless" for note in notes)))
     table.add_row("time", f"{seconds:.1f} s, {len(notes) / max(seconds, 1e-9):.1f} pictures a second")
     table.add_row("output", job.output)
+    _remarks(notes, console)
     console.print(table)
     if states["held"]:
         console.print(f"{states['held']} pictures wait for a person: [bold]wayside review {job.run}[/]")
+
+
+def _remarks(notes: list["Note"], console: Console) -> None:
+    """Print what is to be said of pictures that did not fail, the most frequent first."""
+    remarks = Counter(
+        remark
+        for note in notes
+        if note.row["status"] != "failed" and note.row.get("detail")
+        for remark in str(note.row["detail"]).split("; ")
+    )
+    for remark, times in remarks.most_common(_REMARKS_SHOWN):
+        pictures = "1 picture" if times == 1 else f"{times} pictures"
+        console.print(f"[yellow]remark[/] of {pictures}: {escape(remark)}", soft_wrap=True)
+    if len(remarks) > _REMARKS_SHOWN:
+        console.print(f"… and {len(remarks) - _REMARKS_SHOWN} more remarks, in the rows of the pictures")
 
 
 def _listed(counts: "Counter[str]") -> str:
