@@ -51,16 +51,16 @@ def publisher(folder: Path, number: int) -> Work:
 
 
 def compactor(folder: Path, number: int) -> Work:
-    """Publish five slots of one's own twenty times, and compact the day each time."""
+    """Publish five slots of one's own ten times, and compact the day each time."""
     warehouse, first = ParquetWarehouse(folder), Slot.parse("20260616T0000Z").shift(number * 5)
 
     def work() -> int:
-        for car in range(20):
+        for car in range(10):
             for step in range(5):
                 scope = Scope("Race", first.shift(step), "StubV1")
                 warehouse.publish(COUNTS, scope, to_arrow(COUNTS, count_rows(scope, ["a", "b"], car=car)))
             warehouse.compact(date(2026, 6, 17))
-        return 20
+        return 10
 
     return work
 

@@ -218,7 +218,7 @@ STEPS = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=25, deadline=None)
 @given(STEPS)
 def test_any_order_of_publishing_and_compacting_is_a_plain_table(tmp_path_factory: pytest.TempPathFactory, steps):
     lake, model = ParquetWarehouse(tmp_path_factory.mktemp("lake")), {}
@@ -354,8 +354,10 @@ def test_readers_and_writers_at_once_see_every_slot(lake: ParquetWarehouse):
     for writer in writers:
         writer.start()
     try:
-        for _ in range(40):
+        for turn in range(5000):
             look(lake, newest)
+            if turn >= 15 and min(newest) > 0:
+                break
     finally:
         stop.set()
         for writer in writers:
@@ -366,13 +368,13 @@ def test_readers_and_writers_at_once_see_every_slot(lake: ParquetWarehouse):
 
 def test_processes_that_publish_and_compact_at_once_lose_nothing(lake: ParquetWarehouse):
     told = run_script("tests.racers", "compact", lake.root, 4)
-    assert told == [20] * 4
+    assert told == [10] * 4
     lake.compact(date(2026, 6, 17))
     assert len(lake.files(COUNTS)) == 1
     for number in range(4):
         for turn in range(5):
             slot = Slot.parse("20260616T0000Z").shift(number * 5 + turn)
-            assert lake.read(COUNTS, Scope("Race", slot, PIPELINE))["car"].to_pylist() == [19, 19]
+            assert lake.read(COUNTS, Scope("Race", slot, PIPELINE))["car"].to_pylist() == [9, 9]
 
 
 @pytest.mark.parametrize("at", [1, 3, 5])

@@ -146,18 +146,18 @@ def test_a_reader_never_sees_a_mixture(warehouse: ParquetWarehouse):
     writer.start()
     seen: set[int] = set()
 
-    def turns() -> Iterator[int]:
+    def turns(least: int) -> Iterator[int]:
         # At least so many, and until the reader has met the writer.
-        return itertools.takewhile(lambda turn: turn < 60 or (len(seen) < 2 and turn < 5000), itertools.count())
+        return itertools.takewhile(lambda turn: turn < least or (len(seen) < 2 and turn < 5000), itertools.count())
 
     try:
-        for _ in turns():
+        for _ in turns(60):
             rows = warehouse.read(COUNTS, SCOPE)
             (car,) = set(rows["car"].to_pylist())
             assert rows.num_rows == 40 + car
             seen.add(car)
         seen.clear()
-        for _ in turns():
+        for _ in turns(20):
             with warehouse.connect() as database:
                 found = [database.execute("SELECT car, count(*) FROM counts GROUP BY car").fetchall() for _ in "ab"]
             assert found[0] in [[(car, 40 + car)] for car in range(6)]
