@@ -31,7 +31,7 @@ STEPS = frozenset({"open", "os.link", "os.rename", "os.remove", "os.mkdir"})
 
 def run_slots(state: Path, url: str) -> None:
     """Run slot after slot, each with a clock that stands still."""
-    settings = Settings(state=state, fetch_backoff=0.0001, workers=2, device="cpu", shard_cameras=20, _env_file=None)
+    settings = Settings(state=state, fetch_backoff=0.0001, workers=2, device="cpu", shard_cameras=8, _env_file=None)
     for slot in (START.shift(step) for step in range(SLOTS)):
         urllib.request.urlopen(f"{url}/at?slot={slot}", timeout=10).close()
         now = slot.start + timedelta(seconds=20)
