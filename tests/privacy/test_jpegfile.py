@@ -16,12 +16,12 @@ from wayside.privacy.jpegfile import (
     APP1,
     APP2,
     APP14,
+    EXIF,
     MAX_SCANS,
     MAX_SEGMENTS,
     Colour,
     build,
     colour_of,
-    exif_of,
     icc_of,
     parse,
 )
@@ -73,7 +73,7 @@ def test_metadata_that_are_given_are_written() -> None:
     written = build(parse(PLAIN), Colour(None, 1), exif=b"MM\0*block", icc=profile)
     file = parse(written)
     assert [one.marker for one in file.segments[:5]] == [APP1, APP2, APP2, APP2, APP14]
-    assert exif_of(file) == b"MM\0*block"
+    assert file.payloads(APP1, EXIF) == [b"MM\0*block"]
     assert icc_of(file) == profile
     assert colour_of(file) == Colour(None, 1)
     with pytest.raises(ImageError, match="70000 bytes"):

@@ -280,7 +280,6 @@ TIMESERIES: Final = Table(
 
 _PHOTO = ("photo", pa.string(), False, "path of the picture below its source, / between the parts")
 _FOLDER = ("folder", pa.string(), False, "id of the picture's folder: 16 hex digits of the SHA-256 of its path")
-PHOTO_STATUSES: Final = ("done", "held", "skipped", "failed")
 
 ROAD_PHOTOS: Final = Table(
     "road_photos",

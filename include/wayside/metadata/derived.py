@@ -6,8 +6,7 @@ Formats are those of the replaced system, since its database and its readers dep
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -17,7 +16,7 @@ from wayside.metadata.roadxml import number
 
 Values = dict[str, object]
 
-OBJECT_IDS: Final = {1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 6: "bus", 8: "truck"}
+OBJECTS: Final = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 """COCO ids of the classes that the replaced system counted, in the order in which it wrote them."""
 
 _LANE_IN_NAME: Final = re.compile(r"_f\d+", re.ASCII)
@@ -127,23 +126,17 @@ def road_ident(values: Values, *, compat: bool) -> str | None:
     return " ".join(pieces) if compat or (len(pieces) > 1 and category and status and road) else None
 
 
-def count_ids(ids: Iterable[int]) -> dict[str, int]:
-    """Count COCO class ids by name, in the order of the ids; what is no road user is left out."""
-    counted = Counter(ids)
-    return {name: counted[number] for number, name in OBJECT_IDS.items() if counted[number]}
-
-
 def objects_text(counts: Mapping[str, int]) -> dict[str, str]:
     """Return counts as `detekterte_objekter` has them: texts, in the order of COCO's ids.
 
     Its readers know six classes, so faces and plates are left out.
     """
-    return {name: str(counts[name]) for name in OBJECT_IDS.values() if counts.get(name, 0) > 0}
+    return {name: str(counts[name]) for name in OBJECTS if counts.get(name, 0) > 0}
 
 
-def version_text(application: str, configured: date) -> str:
-    """Return the version of the replaced system: `P0.2_K20200616`, application and day of the configuration."""
-    return f"P{application}_K{configured:%Y%m%d}"
+def version_text(application: str, configured: date | None) -> str:
+    """Return the version of the replaced system: `P0.2_K20200616`, application and day of the configuration, if known."""
+    return f"P{application}" + (f"_K{configured:%Y%m%d}" if configured else "")
 
 
 def float_text(value: float | None) -> str | None:

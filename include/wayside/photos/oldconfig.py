@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from wayside.core.errors import ConfigError
 from wayside.core.yamlfile import parse_yaml, read_text
+from wayside.metadata.derived import version_text
 from wayside.photos.oldfields import FIELDS, OLDER_NAMES
 from wayside.photos.profile import Profile, cautions, faults, profile_of
 
@@ -276,7 +277,7 @@ def _fill(old: OldConfig) -> dict[str, object]:
 def _record(old: OldConfig, modified: date | None) -> dict[str, object]:
     version = ""
     if old.application_version not in _SHIPPED_VERSIONS:
-        version = f"P{old.application_version}" + (f"_K{modified:%Y%m%d}" if modified else "")
+        version = version_text(old.application_version, modified)
     return {
         "data_owner": old.data_eier,
         "county": old.fylkesnummer,

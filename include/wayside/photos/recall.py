@@ -26,7 +26,6 @@ HIDDEN: Final = 0.95
 SIZES: Final = (12, 24, 48, 96, 192)
 """Heights in pixels at which the next bin begins."""
 
-_VEHICLES: Final = frozenset({"car", "motorcycle", "bus", "truck"})
 _DARK, _BRIGHT = 50.0, 90.0
 _EDGE: Final = 2.0
 """An object that comes this near to the edge, in pixels, is taken to be cut off by it."""

@@ -181,12 +181,6 @@ def colour_of(picture: JpegFile) -> Colour:
     return Colour(density, adobe[-1][6] if adobe else None)
 
 
-def exif_of(picture: JpegFile) -> bytes:
-    """Return the TIFF block of the first EXIF segment, or nothing."""
-    found = picture.payloads(APP1, EXIF)
-    return found[0] if found else b""
-
-
 def icc_of(picture: JpegFile) -> bytes:
     """Return the colour profile, or nothing where there is none, or not all of it."""
     chunks = sorted((chunk[0], chunk[1], chunk[2:]) for chunk in picture.payloads(APP2, ICC) if len(chunk) > 2)
