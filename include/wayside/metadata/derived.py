@@ -135,7 +135,7 @@ def objects_text(counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def version_text(application: str, configured: date | None) -> str:
-    """Return the version of the replaced system: `P0.2_K20200616`, application and day of the configuration, if known."""
+    """Return the version of the replaced system: `P0.2_K20200616`, application and day of the configuration."""
     return f"P{application}" + (f"_K{configured:%Y%m%d}" if configured else "")
 
 
