@@ -57,7 +57,7 @@ def main(what: str, folder: str, url: str, seed: str, kills: str) -> None:
     os.environ["WAYSIDE_DEMO_URL"] = url
     reprocess._BLOCK_SLOTS = (2, 2)  # several blocks in the few slots of the day
     state, base = Path(folder, "state"), Path(folder, "base")
-    settings = Settings(state=state, fetch_backoff=0.0001, workers=1, device="cpu", shard_cameras=4, _env_file=None)
+    settings = Settings(state=state, fetch_backoff=0.0001, workers=1, device="cpu", shard_cameras=2, _env_file=None)
     state.rename(base)
 
     def work() -> None:

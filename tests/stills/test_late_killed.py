@@ -12,7 +12,7 @@ from tests.stills.published import visible
 
 from wayside.core.settings import Settings
 
-CAMERAS, KILLS = 6, 7
+CAMERAS, KILLS = 4, 6
 
 
 @pytest.mark.parametrize(("what", "seed", "least"), [("late", 20260616, 200), ("reprocess", 20260617, 100)])
