@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 from airflow.utils.session import create_session
 from sqlalchemy import select
 from tests.dags.conftest import states, without_retries
-from tests.photos.inbox import NAMES, RedFinder, files, fill_inbox, job, run
+from tests.photos.inbox import NAMES, RedFinder, files, fill_inbox, job, photo, run
 
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
@@ -154,7 +154,7 @@ class TestReview:
         event = {
             "chosen_options": [chosen],
             "params_input": {"reject": reject},
-            "responded_at": NOW,
+            "responded_at": datetime.now(UTC),
             "responded_by_user": {"id": "1", "name": "ada"},
         }
         verdict = dag.get_task("review").execute_complete({}, event)
@@ -168,9 +168,29 @@ class TestReview:
             assert (NAMES[3] in files(root / "out")) == (states_of == {"done": 4})
 
     def test_a_name_that_is_none_is_refused(self, held: Any) -> None:
-        verdict = {"publish": True, "reject": ["other.jpg"], "reviewer": "ada"}
+        answered_at = datetime.now(UTC).isoformat()
+        verdict = {"publish": True, "reject": ["other.jpg"], "reviewer": "ada", "answered_at": answered_at}
         with pytest.raises(ConfigError, match=r"other\.jpg"):
             photos.PublishPhotosOperator(task_id="p", outputs=[], verdict=verdict).execute({})
+
+    def test_what_was_held_after_the_answer_is_not_released(self, held: Any, root: Path) -> None:
+        """Somebody clears a task that anonymises, and then `publish`, and not `review`."""
+        answered_at = datetime.now(UTC).isoformat()
+        fill_inbox(root / "in", {"late.jpg": photo(7)})
+        assert run(Settings(), held.job) == {"held": 5}
+        verdict = {"publish": True, "reject": [], "reviewer": "ada", "answered_at": answered_at}
+        publish = photos.PublishPhotosOperator(task_id="p", outputs=[], verdict=verdict)
+        with pytest.raises(photos.AuditError, match="1 pictures were anonymised after ada had answered"):
+            publish.execute({})
+        assert set(NAMES) < set(files(root / "out"))
+        assert "late.jpg" not in files(root / "out")
+        assert [note.photo for note in waiting(held.journal.notes(), "run-1")] == ["late.jpg"]
+
+    def test_who_does_not_answer_is_not_asked_again_by_itself(self, held: Any, dag: DAG) -> None:
+        event = {"error": "The timeout has passed, and the response is not yet received.", "error_type": "timeout"}
+        with pytest.raises(ConfigError, match="wayside review run-1"):
+            dag.get_task("review").execute_complete({}, event)
+        assert len(waiting(held.journal.notes(), "run-1")) == 4
 
 
 def test_a_scheduled_run_without_an_inbox_does_nothing(dag: DAG, state: Path) -> None:

@@ -247,3 +247,13 @@ def test_an_upload_does_not_reach_the_disk(client: TestClient, monkeypatch: pyte
     padded = given[:2] + 8 * comment + given[2:]
     assert len(padded) > 2**20
     assert ask(client, padded).status_code == 200
+
+
+def test_what_comes_back_is_searched_for_the_driver_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wayside.privacy import anonymise as module
+
+    asked: list[str] = []
+    scan = module.scan
+    monkeypatch.setattr(module, "scan", lambda *args, **named: asked.extend(named["texts"]) or scan(*args, **named))
+    assert ask(client, photo(1)).status_code == 200
+    assert "Kari Testsjåfør" in asked

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, Context
 
@@ -199,8 +201,19 @@ class ReviewOperator(HITLOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the verdict: whether to publish, which pictures not, and who said so."""
-        answer = super().execute_complete(context, event)
+        """Return the verdict: whether to publish, which pictures not, who said so, and when.
+
+        Raises:
+            ConfigError: nobody answered in time. The pictures go on waiting.
+        """
+        try:
+            answer = super().execute_complete(context, event)
+        except HITLTimeoutError as error:
+            # Not to be tried again by itself: that would ask for as long once more, beyond the end of the run.
+            raise ConfigError(
+                f"nobody answered within {self.response_timeout}: the pictures go on waiting. Clear `review`, and it "
+                f"asks again, or use `wayside review {run_name(context)}`"
+            ) from error
         self.run_shown = run_name(context)
         lines = str(answer["params_input"].get("reject") or "").splitlines()
         user = answer["responded_by_user"] or {}
@@ -208,6 +221,7 @@ class ReviewOperator(HITLOperator):
             "publish": answer["chosen_options"] == [PUBLISH],
             "reject": [line.strip() for line in lines if line.strip()],
             "reviewer": str(user.get("name") or user.get("id") or "unknown"),
+            "answered_at": answer["responded_at"].isoformat(),
         }
 
 
@@ -229,18 +243,29 @@ class PublishPhotosOperator(BaseOperator):
         self.run_shown = ""
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Return the number of pictures by status."""
+        """Return the number of pictures by status.
+
+        Raises:
+            AuditError: every picture failed, or some wait that nobody has seen. What is finished is published.
+        """
         batch = _planned(context)
         if batch is None:
             self.log.info("nothing was planned, so there is nothing to publish")
             return {}
-        held = _held(batch)
+        held, unseen = _held(batch), 0
         if isinstance(self.verdict, Mapping) and held:
-            self._carry_out(batch, held, self.verdict)
+            seen = [note for note in held if _was_there(note, self.verdict)]
+            unseen = len(held) - len(seen)
+            self._carry_out(batch, seen, self.verdict)
         states = batch.publish()
         self.run_shown = batch.job.run
         self.log.info("published: %s", states)
         self._tell(batch, states, context)
+        if unseen:
+            raise AuditError(
+                f"{unseen} pictures were anonymised after {self.verdict['reviewer']} had answered, so nobody has seen "
+                "them, and they go on waiting: clear `review`, and it asks again"
+            )
         if states.get("failed") and set(states) == {"failed"}:
             raise AuditError("every picture failed: see the reasons on the page Photos, or in the logs of `anonymise`")
         return states
@@ -311,6 +336,11 @@ def _planned(context: Context) -> Batch | None:
     settings = Settings()  # type: ignore[call-arg]
     lake, run = open_lake(settings), run_name(context)
     return open_batch(settings, load_job(lake, run)) if has_job(lake, run) else None
+
+
+def _was_there(note: Note, verdict: Mapping[str, Any]) -> bool:
+    """Tell whether a picture was held when a person answered; tasks may be cleared one by one afterwards."""
+    return datetime.fromisoformat(note.row["processed_at"]) <= datetime.fromisoformat(verdict["answered_at"])
 
 
 def _held(batch: Batch) -> list[Note]:

@@ -142,6 +142,7 @@ async def _file(form: FormData) -> bytes:
 def _anonymised(data: bytes, rules: "Profile", chosen: Settings, desk: Desk) -> "tuple[Anonymised, Finder]":
     """Anonymise a picture, in a thread of the desk; whatever goes wrong becomes an answer."""
     from wayside.metadata.exif import read_exif
+    from wayside.metadata.redact import personal_texts
     from wayside.privacy.anonymise import anonymise
     from wayside.vision.decode import Limits
 
@@ -151,7 +152,7 @@ def _anonymised(data: bytes, rules: "Profile", chosen: Settings, desk: Desk) -> 
     limits = Limits(min(own.max_bytes, chosen.blur_max_bytes), min(own.max_pixels, chosen.blur_max_pixels))
     try:
         finder = desk.finder(rules.masking.find, chosen)
-        texts = read_exif(data).personal
+        texts = personal_texts(read_exif(data))
         return anonymise(data, rules.masking, finder, limits=limits, texts=texts), finder
     except LeakError as error:
         _log.error("a picture was not handed out: %s", error)
