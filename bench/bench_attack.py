@@ -30,8 +30,10 @@ def fills(width):
         return lambda _: lambda image: mosaic(image, cell), lambda _: lambda image: mosaic(image, cell)
 
     yield "constant (default)", *ours(Fill()), 1
-    for cell, noise in ((20, 48), (20, 40), (12, 40), (8, 40)):
-        yield f"mosaic {cell} px, noise {noise}", *ours(Fill(style="mosaic", cell=cell, noise=noise)), cell
+    for cell, noise in ((20, 48), (20, 40), (16, 48), (12, 40), (8, 40)):
+        # Not checked: the last two are why a profile may not have them.
+        cells = Fill(style="mosaic").model_copy(update={"cell": cell, "noise": noise})
+        yield f"mosaic {cell} px, noise {noise}", *ours(cells), cell
     for cell in (8, 12, 20):
         yield f"mosaic {cell} px, no noise (not ours)", *plain(cell), cell
     for style in ("blur", "grey_blur", "normalised_grey_blur"):

@@ -27,7 +27,7 @@ def test_the_planar_profile_is_all_defaults_and_360_sees_every_pixel_across_the_
     assert profile_names(settings) == ["360", "planar"]
     planar, panorama = load_profile("planar", settings), load_profile("360", settings)
     assert planar == Profile(name="planar", description=planar.description)
-    assert planar.masking.fill.irreversible
+    assert not planar.masking.fill.cosmetic
     tiling = panorama.masking.find.tiling
     assert (tiling.enabled, tiling.wrap, panorama.record.image_type) == ("always", True, "360")
     assert panorama.write == Write(records=("output", "input"), previews=("output",))

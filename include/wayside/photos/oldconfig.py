@@ -235,7 +235,7 @@ def _odd_values(old: OldConfig, dropped: list[Dropped]) -> list[str]:
 
 def _cautions(profile: Profile) -> list[str]:
     sentences = cautions(profile)
-    if profile.draw and not profile.masking.fill.irreversible:
+    if profile.draw and profile.masking.fill.cosmetic:
         sentences.append("for a fill that keeps nothing, take out `masking.fill`")
     return sentences
 

@@ -261,7 +261,7 @@ def cautions(profile: Profile) -> list[str]:
     found = {
         "people and vehicles stay visible: `draw` is false, pictures are written as they are": not profile.draw,
         f"the fill `{masking.fill.style}` is cosmetic: what it covers can be made out again, plates above all;"
-        " `constant` cannot be undone": profile.draw and not masking.fill.irreversible,
+        " `constant` cannot be undone": profile.draw and masking.fill.cosmetic,
         "faces are not looked for, only whole persons are masked": masking.find.face_detector is None
         or "face" not in hidden,
         "plates are not looked for, only whole vehicles are masked": masking.find.plate_detector is None

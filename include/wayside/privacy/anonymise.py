@@ -93,7 +93,7 @@ def anonymise(
     policy = masking.output.exif
     found = scan(written.data, original=image, mask=mask, filled=filled, texts=texts, policy=policy, limits=limits)
     # Whoever chose a blur was told that it can be undone; anything else is a reason not to publish.
-    leaks = [leak for leak in found if leak.kind != COSMETIC or masking.fill.irreversible]
+    leaks = [leak for leak in found if leak.kind != COSMETIC or not masking.fill.cosmetic]
     if leaks:
         raise LeakError(f"not published, because it would give something away: {_told(leaks)}")
     return Anonymised(written.data, filled, mask, masked, written.mode, written.mode_reason)

@@ -112,9 +112,9 @@ class Fill(Part):
     noise: Annotated[float, Field(ge=40, le=255)] = 48
 
     @property
-    def irreversible(self) -> bool:
-        """Whether nothing of what was there can be had back; a blur is not."""
-        return self.style in {"constant", "mosaic"}
+    def cosmetic(self) -> bool:
+        """Whether what it covers can be made out again, as under every blur."""
+        return self.style not in {"constant", "mosaic"}
 
 
 class ExifPolicy(Part):
