@@ -66,8 +66,8 @@ class Finding(Part):
         face_detector: card of the face detector; null: none. Where it is not on this machine, `missing_models` rules.
         plate_detector: card of the plate detector; null: none.
         missing_models: `fail` refuses to run; `warn` goes on without faces, and says so in every receipt.
-        scores: least score by class, 0..1; what is not named takes `score`. At 0.25 YuNet sees a face in every second street,
-            at 0.6 in every twentieth.
+        scores: least score by class, 0..1; what is not named takes `score`. At 0.25 YuNet sees a face in every second
+            street, at 0.6 in every twentieth.
         score: least score of classes without one of their own; null: the card's.
         plates_inside_vehicles: a plate counts only inside a vehicle, or with a score of at least `plate_alone_score`.
         plate_alone_score: score from which a plate counts anywhere.
