@@ -2,6 +2,7 @@
 
 import errno
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -105,6 +106,25 @@ class TestPicturesThatGoAway:
         assert {row["original"] for row in before} == {"deleted"}
         assert verify_chain(rows(settings, RECEIPTS)) == []
 
+    def test_two_runs_that_come_to_one_picture_at_the_same_time(self, settings: Settings, tmp_path: Path):
+        fill_inbox(tmp_path / "in", {"one.jpg": photo(1)})
+        one, other = (batch(settings, job(tmp_path, f"run-{name}", archive=True, delete_input=True)) for name in "ab")
+        (shard,), (also,) = one.plan().shards, other.plan().shards
+        meanwhile = threading.Thread(target=lambda: list(other.do(also)))
+        find = one.finder.find
+
+        def found(image: Any) -> Any:
+            meanwhile.start()
+            meanwhile.join(0.3)  # it is through by then, or waits for its turn
+            return find(image)
+
+        one.finder.find = found  # type: ignore[method-assign]
+        list(one.do(shard))
+        meanwhile.join()
+        assert one.publish() == {"done": 1}
+        assert [json.loads(row["receipt"])["original"]["fate"] for row in rows(settings, RECEIPTS)] == ["deleted"]
+        assert by_photo(settings)["one.jpg"]["run"] == "run-a"
+
     def test_changed_right_before_it_would_be_deleted(
         self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
@@ -187,9 +207,7 @@ def test_a_picture_that_may_not_be_read_is_a_row_and_stops_no_other(
     fill_inbox(tmp_path / "in", {"one.jpg": photo(1), "two.jpg": photo(2)})
     opened = Path.open
 
-    def refusing(
-        self: Path, *options: Any, **named: Any
-    ) -> object:
+    def refusing(self: Path, *options: Any, **named: Any) -> object:
         if self == tmp_path / "in" / "one.jpg":
             raise PermissionError(errno.EACCES, "Permission denied")
         return opened(self, *options, **named)
@@ -258,6 +276,14 @@ class TestVerdicts:
         assert {by_photo(settings)[name]["reason"] for name in NAMES[2:]} == {"changed"}
         assert not {NAMES[2], NAMES[3]} & set(files(tmp_path / "out"))
         assert files(work.places.hold.root) == {}
+
+    def test_a_verdict_on_what_was_done_anew_meanwhile_is_none(self, settings: Settings, tmp_path: Path):
+        work = self.held(settings, tmp_path)
+        stale = waiting(work.journal.notes(), "run-1")
+        run(settings, job(tmp_path, "run-2", archive=True, redo=True, **REVIEW))
+        assert work.release(stale, reviewer="ada") == []
+        assert not (tmp_path / "out").exists()
+        assert len(waiting(work.journal.notes(), "run-2")) == 4
 
     def test_a_rejected_picture_is_thrown_away_before_that_is_noted_down(self, settings: Settings, tmp_path: Path):
         work = self.held(settings, tmp_path)

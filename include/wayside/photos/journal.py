@@ -21,6 +21,7 @@ from wayside.core.errors import StoreError
 from wayside.core.ids import folder_id_of, source_id
 from wayside.photos.job import Expected, folder
 from wayside.store.files import replace_file
+from wayside.warehouse.layout import locked
 
 State = Literal["written", "held", "final"]
 _SUFFIX: Final = ".json"
@@ -72,6 +73,15 @@ class Journal:
     def __init__(self, root: Path, source: str) -> None:
         self.root = root / source_id(source) / "journal"
 
+    @contextlib.contextmanager
+    def turn(self, photo: str) -> Iterator[None]:
+        """Let one run at a time work on a picture: the next finds its note, instead of undoing what that says.
+
+        Pictures share a few hundred locks, so that none stays behind for each.
+        """
+        with locked(self.root.parent / "turns" / hashlib.sha256(photo.encode()).hexdigest()[:2]):
+            yield
+
     def write(self, note: Note) -> None:
         """Put a note in place of the one that may be there."""
         replace_file(self._path(note.photo), note.model_dump_json().encode())
@@ -93,10 +103,11 @@ class Journal:
     def forget(self, note: Note) -> None:
         """Remove a note that is published, unless another has taken its place meanwhile."""
         path = self._path(note.photo)
-        if self.read(note.photo) == note:
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                path.parent.rmdir()
+        with self.turn(note.photo):
+            if self.read(note.photo) == note:
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
 
     def _path(self, photo: str) -> Path:
         name = hashlib.sha256(photo.encode()).hexdigest()[:32]

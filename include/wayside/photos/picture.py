@@ -68,12 +68,16 @@ class Work:
         return self.load_finder()
 
     def do(self, key: str) -> Note:
-        """Do one picture, unless its note says that it is done; return its note.
+        """Do one picture, unless its note says that it is done; return its note. Runs take turns.
 
         Raises:
             StoreUnavailableError: a place is out of reach, and patience is at its end.
             StoreError: a place refuses.
         """
+        with self.journal.turn(key):
+            return self._do(key)
+
+    def _do(self, key: str) -> Note:
         entry = self.patience(lambda: self.places.input.entry(key))
         known = self.journal.read(key)
         if known is not None and self._holds(known, entry):

@@ -48,7 +48,13 @@ def release(work: Work, notes: Sequence[Note], *, reviewer: str, rejected: Colle
     Raises:
         StoreError: a place refuses, or is out of reach.
     """
-    return [_released(work, note, reviewer, rejected=note.photo in rejected) for note in notes]
+    done = []
+    for note in notes:
+        with work.journal.turn(note.photo):
+            if work.journal.read(note.photo) != note:
+                continue  # another run has done it anew meanwhile, or somebody else has carried out the verdict
+            done.append(_released(work, note, reviewer, rejected=note.photo in rejected))
+    return done
 
 
 def _released(work: Work, note: Note, reviewer: str, *, rejected: bool) -> Note:
