@@ -4,7 +4,7 @@
 **What it does.** Looks into an inbox, a folder or a part of a bucket, for pictures (`.jpg`, `.jpeg`) that are not
 done, hides people, vehicles, faces and plates in each, and writes the anonymised picture, its record (JSON), a
 preview where one is wanted, a copy of the original into the archive, a row in `road_photos`, and a receipt. Every
-picture ends as one row: done, or failed with a reason. One that fails stops no other.
+picture ends as one row: done, held for a person, skipped, or failed with a reason. One that fails stops no other.
 
 | task | one for each | makes |
 |---|---|---|
@@ -12,7 +12,7 @@ picture ends as one row: done, or failed with a reason. One that fails stops no 
 | `anonymise` | shard | the files of its pictures, and a note for each |
 | `review` | run | waits for a person, where the profile asks for it; else nothing |
 | `publish` | run | `road_photos` and `receipts`; the files of a run that was held |
-| `deliver` | run | the tables in BigQuery or Oracle, where `WAYSIDE_WAREHOUSE` names one |
+| `deliver` | run | the tables in BigQuery or Oracle (`WAYSIDE_WAREHOUSE`), rows in `WAYSIDE_PHOTO_TABLE`; or nothing |
 | `done` | run | nothing: it is red when something before it is |
 
 **When it runs.** By schedule every hour over the inbox that `WAYSIDE_PHOTOS_INBOX` names, into `WAYSIDE_PHOTOS_OUTPUT`,
@@ -31,6 +31,9 @@ under *Required Actions*; the contact sheet that it links to shows anonymised pi
 place but those that you reject; *Throw away* removes them, and originals stay where they are.
 
 **Again.** Trigger it again, or clear a task: only what is not done is done. A run may be killed anywhere.
+
+**Messages.** The profile says what is told: that a run stopped (`tell.crash`), that pictures failed, once a run
+(`tell.errors`), that it is at its end (`tell.finish`). An hour in which there was nothing to do tells nothing.
 
 **When something is red.** Pictures that failed do not make a run red, unless all did: their reasons are on the page
 *Photos* and in the log of `anonymise`. A share that was out of reach longer than the profile's patience fails its

@@ -283,15 +283,15 @@ class PublishPhotosOperator(BaseOperator):
         )
 
     def _tell(self, batch: Batch, states: Mapping[str, int], context: Context) -> None:
-        """Tell people of failures and of the end, where the profile asks for it."""
+        """Tell people of failures and of the end, where the profile asks for it; an hour without pictures is no end."""
         from wayside_airflow.notifiers.notify import Notify
 
         tell = batch.job.profile.tell
-        summary = ", ".join(f"{number} {state}" for state, number in states.items()) or "nothing to do"
+        summary = ", ".join(f"{number} {state}" for state, number in states.items())
         if states.get("failed") and tell.errors:
             what_to_do = "see the reasons on the page Photos; mend or remove the pictures, and run it again"
             Notify(kind="noticed", what_to_do=what_to_do, remark=f"pictures failed: {summary}")(context)
-        elif tell.finish:
+        elif states and tell.finish:
             Notify(kind="noticed", what_to_do="nothing", remark=f"{batch.job.source} is finished: {summary}")(context)
 
 

@@ -1,4 +1,4 @@
-"""A run over road photos that stopped is told, unless its profile says not to."""
+"""What people are told of runs over road photos: that one stopped, that pictures failed, that one is at its end."""
 
 import json
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from tests.photos.inbox import batch, fill_inbox, job, photo
 
 from wayside.core.settings import Settings
 from wayside_airflow.notifiers.photos import PhotosStopped
+from wayside_airflow.operators.photos import PublishPhotosOperator
 from wayside_airflow.ranges import run_name
 
 CONTEXT: dict[str, Any] = {
@@ -49,3 +50,33 @@ def test_a_crash_of_which_only_names_are_known_is_told(state: Path, monkeypatch:
         monkeypatch.setenv("AIRFLOW_CONN_WAYSIDE_WEBHOOK", json.dumps({"conn_type": "http", "host": hook.url}))
         PhotosStopped(what_to_do="look")({"dag_run": {"dag_id": "anonymise_images"}, "run_id": "manual__1"})
     assert len(hook.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("tell", "pictures", "says"),
+    [
+        ({}, {"a.jpg": photo(), "b.jpg": b"none"}, None),
+        ({"errors": True}, {"a.jpg": photo(), "b.jpg": b"none"}, "pictures failed: 1 done, 1 failed"),
+        ({"errors": True}, {"a.jpg": photo()}, None),
+        ({"finish": True}, {"a.jpg": photo()}, "inbox is finished: 1 done"),
+        ({"errors": True, "finish": True}, {"a.jpg": photo(), "b.jpg": b"none"}, "pictures failed: 1 done, 1 failed"),
+        ({"errors": True, "finish": True}, {}, None),
+    ],
+)
+def test_failures_and_the_end_are_told_once_a_run_where_the_profile_asks_for_it(
+    tell: dict[str, bool],
+    pictures: dict[str, bytes],
+    says: str | None,
+    state: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "in").mkdir()
+    fill_inbox(tmp_path / "in", pictures)
+    work = batch(Settings(), job(tmp_path, run_name(CONTEXT), tell=tell))  # type: ignore[arg-type,call-arg]
+    for shard in work.plan().shards:
+        list(work.do(shard))
+    with webhook() as hook:
+        monkeypatch.setenv("AIRFLOW_CONN_WAYSIDE_WEBHOOK", json.dumps({"conn_type": "http", "host": hook.url}))
+        PublishPhotosOperator(task_id="publish", outputs=[]).execute(dict(CONTEXT))  # type: ignore[arg-type]
+    assert [says in post["text"] for post in hook.posts] == ([True] if says else []), hook.posts
