@@ -10,7 +10,7 @@ from wayside.core.settings import Settings
 from wayside.core.tables import RECEIPTS
 from wayside.photos.batch import Batch
 from wayside.photos.profile import Review
-from wayside.photos.review import contact_sheet, waiting
+from wayside.photos.review import contact_sheet, plain_letters, waiting
 from wayside.vision.decode import decode
 
 REVIEW = {"review": {"enabled": True, "sample": 0.5, "low_score": 0.9}}
@@ -83,6 +83,11 @@ def test_the_contact_sheet_shows_anonymised_pictures(settings: Settings, tmp_pat
     assert image.shape[1] > 1900
     red = (image[..., 2] > 150) & (image[..., 1] < 90) & (image[..., 0] < 90)
     assert 0 < red.mean() < 0.01, "thin outlines in the class's colour, and no red car"
+
+
+def test_names_on_a_contact_sheet_stay_readable():
+    assert plain_letters("Hp05_Damåsen/æøå ÆØÅ é.jpg") == "Hp05_Damasen/aeoa AEOA e.jpg"
+    assert plain_letters("道") == "?"
 
 
 def test_the_sample_is_as_large_as_asked_and_always_the_same():

@@ -107,6 +107,12 @@ class TestFolder:
         assert place.reachable()
         assert place.entry("one.jpg") is None
 
+    def test_a_file_is_no_share_to_wait_for(self, tmp_path: Path):
+        (tmp_path / "a.jpg").write_bytes(b"x")
+        for create in (False, True):
+            with pytest.raises(ConfigError, match="is a file"):
+                list(FolderPlace(tmp_path / "a.jpg", create=create).entries())
+
     def test_hidden_files_links_to_folders_and_names_that_are_no_text_are_left_out(self, tmp_path: Path):
         (tmp_path / "in").mkdir()
         (tmp_path / "in" / ".hidden.jpg").write_bytes(b"1")

@@ -112,7 +112,8 @@ def _check(path: Path) -> None:
     for fault in faults:
         typer.echo(f"{'notice' if fault.notice else fault.kind}: {fault.key} {fault.message}".replace(":  ", ": "))
     if not usable(faults):
-        raise WaysideError(f"{path}: {sum(not fault.notice for fault in faults)} faults")
+        number = sum(not fault.notice for fault in faults)
+        raise WaysideError(f"{path}: {number} {'fault' if number == 1 else 'faults'}")
     typer.echo(f"{path}: the record keeps to its layout")
 
 

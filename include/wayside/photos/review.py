@@ -4,6 +4,7 @@ Where a profile asks for a review, all files of a run lie in a hold of our own u
 and at those with objects of a low score. What is shown was anonymised before; originals stay where they are.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
@@ -24,6 +25,7 @@ COLUMNS: Final = 3
 MOST_SHOWN: Final = 60
 _MARGIN: Final = 4
 _LINE: Final = 22
+_LETTERS: Final = str.maketrans({"æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ß": "ss", "ð": "d", "þ": "th", "ł": "l"})
 
 
 def waiting(notes: Iterable[Note], run: str) -> list[Note]:
@@ -104,8 +106,14 @@ def contact_sheet(notes: Sequence[Note], places: Places) -> bytes:
         sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
         text = f"{number + 1}  {note.photo[-60:]}  {', '.join(note.review)}"
         place = (left, top + CELL[1] + _LINE - 6)
-        cv2.putText(sheet, text.encode("ascii", "replace").decode(), place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (230,) * 3)
+        cv2.putText(sheet, plain_letters(text), place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (230,) * 3)
     return encode_jpeg(sheet, 85)
+
+
+def plain_letters(text: str) -> str:
+    """Return a text in the letters that OpenCV can draw: `Damåsen` becomes `Damasen`, what has no such letter `?`."""
+    split = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return "".join(one for one in split if not unicodedata.combining(one)).encode("ascii", "replace").decode()
 
 
 def _placed(work: Work, note: Note, reviewer: str) -> Note:

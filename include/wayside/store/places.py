@@ -245,6 +245,8 @@ class FolderPlace:
     def _look(self) -> None:
         """Raise where the folder itself is not there: then its files are not gone, they are out of reach."""
         if not self.reachable():
+            if self.root.is_file():
+                raise ConfigError(f"{self.root} is a file: name the folder that holds it")
             raise StoreUnavailableError(
                 f"the folder {self.root} is not there: mount the share again, correct the path, or make the folder"
             )
