@@ -60,14 +60,16 @@ class TestWithAFinderOfOurOwn:
         assert "bad [bold].jpg" in said
         assert "4 done, 1 failed" in said or "1 failed, 4 done" in said
 
-    def test_a_review_from_the_shell(self, tmp_path: Path):
+    def test_a_review_from_the_shell(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("wayside.photos.review.MOST_SHOWN", 3)
         fill_inbox(tmp_path / "in")
         profile = tmp_path / "mine.yaml"
         profile.write_text("review: {enabled: true, sample: 1.0}\n")
         wayside("anonymise", tmp_path / "in", tmp_path / "out", "--profile", profile, "--run", "spring")
         sheet = tmp_path / "sheet.jpg"
         assert "4 pictures wait, 4 of them" in wayside("review", "spring", "--sheet", sheet)
-        assert sheet.read_bytes().startswith(b"\xff\xd8")
+        sheets = sheet, tmp_path / "sheet-1.jpg"  # every picture to be looked at is on one
+        assert [path.read_bytes()[:2] for path in sheets] == [b"\xff\xd8"] * 2
         assert "3 published, 1 rejected" in wayside("review", "spring", "--approve", "--reject", NAMES[3])
         assert NAMES[3] not in files(tmp_path / "out")
         assert "no picture of spring waits" in wayside("review", "spring")

@@ -12,6 +12,7 @@ from tests.photos.inbox import NAMES, RedFinder, batch, files, fill_inbox, job, 
 from wayside.core.errors import ConfigError, StoreError, StoreUnavailableError
 from wayside.core.settings import Settings
 from wayside.core.tables import RECEIPTS, ROAD_PHOTOS
+from wayside.photos import batch as batches
 from wayside.photos.batch import Batch
 from wayside.photos.job import new_job
 from wayside.photos.profile import Profile
@@ -54,6 +55,20 @@ def test_a_run_makes_pictures_records_rows_and_receipts(settings: Settings, tmp_
     receipts = rows(settings, RECEIPTS)
     assert sorted(receipt["photo"] for receipt in receipts) == sorted(NAMES)
     assert verify_chain(receipts) == []
+
+
+def test_rows_and_receipts_of_many_pictures_are_published_in_parts(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(batches, "AT_ONCE", 3)
+    fill_inbox(tmp_path / "in", {f"{number // 5}/{number}.jpg": photo(number) for number in range(11)})
+    work = batch(settings, job(tmp_path))
+    for shard in work.plan().shards:
+        list(work.do(shard))
+    assert work.publish() == {"done": 11}
+    assert len(rows(settings)) == len(rows(settings, RECEIPTS)) == 11
+    assert verify_chain(rows(settings, RECEIPTS)) == []
+    assert work.publish() == {}
 
 
 def test_what_a_table_would_refuse_is_said_of_each_picture(settings: Settings, tmp_path: Path):

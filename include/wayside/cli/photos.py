@@ -119,7 +119,7 @@ def review(
 ) -> None:
     """Show the pictures of a run that wait for a person, or publish or throw them away."""
     from wayside.photos.batch import Batch, has_job, load_job
-    from wayside.photos.review import contact_sheet, waiting
+    from wayside.photos.review import MOST_SHOWN, contact_sheet, waiting
     from wayside.warehouse.parquet import open_lake
 
     lake = open_lake(settings())
@@ -132,15 +132,24 @@ def review(
         return
     if approve is None:
         look_at = [note for note in notes if note.review] or notes
-        sheet.write_bytes(contact_sheet(look_at, batch.places))
-        typer.echo(f"{len(notes)} pictures wait, {len(look_at)} of them to be looked at: see {sheet}")
+        parts = [look_at[start : start + MOST_SHOWN] for start in range(0, len(look_at), MOST_SHOWN)]
+        sheets = [sheet.with_stem(f"{sheet.stem}-{number}") if number else sheet for number in range(len(parts))]
+        for path, part in zip(sheets, parts, strict=True):
+            path.write_bytes(contact_sheet(part, batch.places))
+        named = f"{sheet}" if len(sheets) == 1 else f"{sheets[0]} to {sheets[-1]}"
+        typer.echo(f"{len(notes)} pictures wait, {len(look_at)} of them to be looked at: see {named}")
         return
     rejected = set(reject or []) if approve else {note.photo for note in notes}
     if unknown := rejected - {note.photo for note in notes}:
         raise ConfigError(f"no picture of this run that waits: {', '.join(sorted(unknown))}")
     done = batch.release(notes, reviewer=_who(), rejected=rejected)
     batch.publish()
-    typer.echo(f"{len(done) - len(rejected)} published, {len(rejected)} rejected")
+    states = Counter(note.row["status"] if note.photo not in rejected else "rejected" for note in done)
+    said = f"{states['done']} published, {states['rejected']} rejected"
+    # Their originals changed meanwhile, say: they are done again by the next run.
+    typer.echo(said + (f", {states['failed']} failed" if states["failed"] else ""))
+    if states["failed"]:
+        raise typer.Exit(1)
 
 
 def _batch(input_: str, output: str, archive: str, *, profile: str, run: str = "", **changes: object) -> "Batch":
