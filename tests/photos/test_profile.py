@@ -24,7 +24,7 @@ def _file(folder: Path, text: str | bytes, name: str = "mine.yaml") -> str:
 
 
 def test_the_planar_profile_is_all_defaults_and_360_sees_every_pixel_across_the_seam(settings: Settings) -> None:
-    assert profile_names(settings) == ["360", "planar"]
+    assert profile_names(settings) == ["360", "planar", "thorough"]
     planar, panorama = load_profile("planar", settings), load_profile("360", settings)
     assert planar == Profile(name="planar", description=planar.description)
     assert not planar.masking.fill.cosmetic

@@ -84,8 +84,8 @@ class Finding(Part):
     scores: dict[Class, Fraction] = {"face": 0.6, "plate": 0.4}
     score: Fraction | None = 0.25
     plates_inside_vehicles: bool = True
-    plate_alone_score: Fraction = 0.7
-    grow: Fraction = 0.05
+    plate_alone_score: Fraction = 0.5
+    grow: Fraction = 0.1
     dilation: Pixels = 4
     tiling: Tiling = Tiling()
 
