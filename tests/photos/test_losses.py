@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,6 +69,26 @@ class TestOriginals:
         do(work)
         assert files(tmp_path / "in") == {}, "whoever makes the folder wants it"
 
+    def test_a_mount_point_that_a_share_left_is_not_written_to(self, settings: Settings, tmp_path: Path):
+        fill_inbox(tmp_path / "in", {"one.jpg": photo(1)})
+        (tmp_path / "arc").mkdir()
+        work = batch(settings, job(tmp_path, archive=True, delete_input=True))
+        (shard,) = work.plan().shards
+        assert work.places.archive is not None
+        assert work.places.archive.reachable()
+        stat = Path.stat
+
+        def unmounted(self: Path, **options: Any) -> Any:
+            told = stat(self, **options)
+            return SimpleNamespace(st_dev=told.st_dev + 1, st_mode=told.st_mode) if self.name == "arc" else told
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "stat", unmounted)
+            with pytest.raises(StoreUnavailableError, match="arc is not there"):
+                list(work.do(shard))
+        assert files(tmp_path / "arc") == {}
+        assert set(files(tmp_path / "in")) == {"one.jpg"}
+
     def test_a_link_is_not_deleted_as_if_it_were_the_original(self, settings: Settings, tmp_path: Path):
         (tmp_path / "real.jpg").write_bytes(photo(1))
         (tmp_path / "in").mkdir()
@@ -93,6 +114,18 @@ class TestPicturesThatGoAway:
         list(work.do(shard))
         assert work.publish() == {"done": 3, "skipped": 1}
         assert by_photo(settings)[NAMES[3]]["reason"] == "gone"
+
+    def test_a_share_that_holds_none_of_them_any_more_is_lost(self, settings: Settings, tmp_path: Path):
+        fill_inbox(tmp_path / "in")
+        work = batch(settings, job(tmp_path))
+        (shard,) = work.plan().shards
+        (tmp_path / "in").rename(tmp_path / "away")
+        (tmp_path / "in").mkdir()
+        with pytest.raises(StoreUnavailableError, match="not one of 4 pictures"):
+            list(work.do(shard))
+        (tmp_path / "in").rmdir()
+        (tmp_path / "away").rename(tmp_path / "in")
+        assert run(settings, work.job) == {"done": 4}
 
     def test_done_and_deleted_by_another_run(self, settings: Settings, tmp_path: Path):
         fill_inbox(tmp_path / "in")
