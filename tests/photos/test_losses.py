@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -96,6 +97,17 @@ class TestOriginals:
         assert run(settings, job(tmp_path, archive=True, delete_input=True)) == {"failed": 1}
         assert (by_photo(settings)["one.jpg"]["reason"], rows(settings, RECEIPTS)) == ("link", [])
         assert (tmp_path / "in" / "one.jpg").exists()
+
+    def test_halves_of_notes_do_not_stay_for_ever(self, settings: Settings, tmp_path: Path):
+        fill_inbox(tmp_path / "in", {"one.jpg": photo(1)})
+        work = batch(settings, job(tmp_path))
+        old, young = (work.journal.root / "0123456789abcdef" / f".new-{number:016x}" for number in range(2))
+        for half in (old, young):
+            half.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(b"{")
+        os.utime(old, (0, 0))
+        work.plan()
+        assert (old.exists(), young.exists()) == (False, True)
 
     def test_files_of_others_are_not_taken_for_what_killed_writers_left(self, settings: Settings, tmp_path: Path):
         fill_inbox(tmp_path / "in", {".new-arrivals.txt": b"theirs", "one.jpg": photo(1)})

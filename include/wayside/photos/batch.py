@@ -116,6 +116,7 @@ class Batch:
         if not dry_run:
             for place in self.places.written():
                 place.sweep()
+            self.journal.sweep(self.clock() - _BEING_HELD)
             tidy_hold(self.places, self.journal.notes(), self.clock() - _BEING_HELD)
         listed += self._deleted_in_passing({entry.key for entry in listed})
         found = look(self.job, self.warehouse, listed, self._there(listed))

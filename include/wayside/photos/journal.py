@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from wayside.core.errors import StoreError
 from wayside.core.ids import folder_id_of, source_id
 from wayside.photos.job import Expected, folder
-from wayside.store.files import replace_file
+from wayside.store.files import TEMPORARY, replace_file
 from wayside.warehouse.layout import locked
 
 State = Literal["written", "held", "final"]
@@ -108,6 +109,13 @@ class Journal:
                 path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
+
+    def sweep(self, before: datetime) -> None:
+        """Remove halves of notes that killed runs left, last written before a time."""
+        for path in self.root.glob(f"*/{TEMPORARY}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
 
     def _path(self, photo: str) -> Path:
         name = hashlib.sha256(photo.encode()).hexdigest()[:32]
