@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Airflow reads these when it is imported, so they come first.
 _HOME = tempfile.TemporaryDirectory(prefix="wayside-tests-")
@@ -72,23 +73,35 @@ def airflow_db() -> None:
     initdb()
 
 
-# What one process sets up for many files: Airflow with its database, and a Java machine. With `--dist loadgroup` these
-# run in one worker each, and every other file in one worker too, so that what a module shares is made once.
+# What one process sets up for many files: Airflow with its database, and a Java machine. With `--dist loadscope` each
+# of these runs in one worker, and every other file in one worker too, so that what a module shares is made once.
 TOGETHER = {
     "airflow": ("tests/dags/", "tests/plugins/", "tests/web/"),
     "oracle": ("tests/warehouse/oracle/",),
 }
 
 
-@pytest.hookimpl(tryfirst=True)
+def _group(nodeid: str) -> str:
+    file = nodeid.split("::")[0]
+    return next((name for name, places in TOGETHER.items() if file.startswith(places)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give workers whole groups; xdist's own way, a suffix of node ids, is lost on this pytest."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Grouped(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return Grouped(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the group of each test, and begin with what takes longest, so that no worker is left alone with it."""
-    groups = {}
-    for item in items:
-        groups[item] = next((name for name, places in TOGETHER.items() if item.nodeid.startswith(places)), "")
-        item.add_marker(pytest.mark.xdist_group(groups[item] or item.nodeid.split("::")[0]))
-    names = [*TOGETHER, ""]
-    items.sort(key=lambda item: names.index(groups[item]))
+    """Begin with the groups, which take longest, so that no worker is left alone with one."""
+    groups = list(TOGETHER)
+    items.sort(key=lambda item: groups.index(name) if (name := _group(item.nodeid)) in TOGETHER else len(groups))
 
 
 SUITES = {
