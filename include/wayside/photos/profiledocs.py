@@ -52,7 +52,7 @@ def profiles_markdown(settings: Settings) -> str:
     """Return the page: each part of a profile with its fields, then what became of the replaced system's keys."""
     names = profile_names(settings)
     shipped = {name: load_profile(name, settings) for name in names}
-    lines = [_HEAD.format(names=" and ".join(f"`{name}`" for name in names))]
+    lines = [_HEAD.format(names=_listed(names))]
     lines += _parts(Profile, "", shipped)
     lines.append(_OLD)
     lines += (_old_row(key) for key in FIELDS)
@@ -60,6 +60,11 @@ def profiles_markdown(settings: Settings) -> str:
     return "\n".join(
         [*lines, "", f"In versions between 1 and 2 some keys had other names, which are known: {older}.", ""]
     )
+
+
+def _listed(names: list[str]) -> str:
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
 def _parts(model: type[BaseModel], path: str, shipped: dict[str, Profile]) -> Iterator[str]:
