@@ -6,14 +6,22 @@ import pickle
 import pytest
 
 from wayside.core import errors
-from wayside.core.errors import ImageError, SourceError, StoreUnavailableError, TransientError, WaysideError
+from wayside.core.errors import (
+    ImageError,
+    ReasonedError,
+    SourceError,
+    StoreUnavailableError,
+    TransientError,
+    WaysideError,
+)
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_survives_pickling(kind: type[WaysideError]):
-    error = kind("truncated", "camera 7 broke off") if kind is ImageError else kind("camera 7 broke off")
+    reasoned = kind in {ReasonedError, ImageError}
+    error = kind("truncated", "camera 7 broke off") if reasoned else kind("camera 7 broke off")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind
     assert issubclass(kind, WaysideError)

@@ -222,7 +222,10 @@ def _summary(job: "Job", plan: "Plan", notes: list["Note"], seconds: float) -> N
     hidden = Counter({label: objects[label] for label in CLASSES if objects[label]})
     table = Table(show_header=False)
     table.add_row("run", f"{job.run} of {job.source}")
-    table.add_row("pictures", f"{plan.identified}: {plan.done_before} done before, " + _listed(states))
+    table.add_row(
+        "pictures",
+        f"{plan.identified}: " + ", ".join(filter(None, (f"{plan.done_before} done before", _listed(states)))),
+    )
     table.add_row("hidden" if job.profile.draw else "found, and left as it was", _listed(hidden) or "nothing")
     table.add_row("lossless", str(sum(note.row.get("mode") == "lossless" for note in notes)))
     table.add_row("time", f"{seconds:.1f} s, {len(notes) / max(seconds, 1e-9):.1f} pictures a second")

@@ -37,8 +37,8 @@ class StoreUnavailableError(StoreError, TransientError):
     """The store is out of reach or overloaded, and several tries have failed; this often passes."""
 
 
-class ImageError(WaysideError):
-    """Bytes that should be a picture are not one, or break a limit. `reason` is a short machine-readable word."""
+class ReasonedError(WaysideError):
+    """Something from outside is not what it should be. `reason` is a short machine-readable word."""
 
     def __init__(self, reason: str, message: str) -> None:
         """Keep the reason beside the message; both survive pickling between processes."""
@@ -49,6 +49,10 @@ class ImageError(WaysideError):
     def __str__(self) -> str:
         """Give the message alone; the reason has its own column."""
         return self.message
+
+
+class ImageError(ReasonedError):
+    """Bytes that should be a picture are not one, or break a limit."""
 
 
 class LeakError(ImageError):

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wayside.core.errors import WaysideError
+from wayside.core.errors import ReasonedError
 from wayside.metadata.redact import Names, compact, names_in, pretty, redacted
 from wayside.metadata.roadxml import Node, RoadXmlError, parse_xml
 
@@ -49,17 +49,8 @@ _BACKSLASH: Final = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9A-Fa-f]{4})|)')
 _IN_PATH: Final = re.compile(r"\\(?!u[0-9A-Fa-f]{4})")
 
 
-class RecordError(WaysideError):
-    """A file holds no record; `reason` is a short machine-readable word."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(reason, message)
-        self.reason = reason
-        self.message = message
-
-    def __str__(self) -> str:
-        """Give the message alone."""
-        return self.message
+class RecordError(ReasonedError):
+    """A file holds no record."""
 
 
 @dataclass(frozen=True, slots=True)
