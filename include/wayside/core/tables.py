@@ -287,7 +287,7 @@ ROAD_PHOTOS: Final = Table(
         _SOURCE,
         _FOLDER,
         _PHOTO,
-        ("status", pa.string(), False, "done; held: waits for a person; skipped: done before; failed"),
+        ("status", pa.string(), False, "done; held: waits for a person; skipped: done before, or gone; failed"),
         ("reason", pa.string(), True, "why, in one word; null for a plain success"),
         ("detail", pa.string(), True, "the same for people"),
         ("input_version", pa.string(), False, "changes with the file: its size and time of change, or generation"),
