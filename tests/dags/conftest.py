@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -33,6 +34,17 @@ def without_retries(name: str) -> DAG:
         else:
             task.retries = 0
     return dag
+
+
+def run_dag(dag: DAG, conf: dict[str, Any]) -> DagRun:
+    """Run a DAG with `dag.test`, which writes what a run is told into the DAG: it is as before afterwards."""
+    params = [owner.params.get_param(name) for owner in (dag, *dag.tasks) for name in owner.params]
+    before = [param.value for param in params]
+    try:
+        return dag.test(run_conf=conf)
+    finally:
+        for param, value in zip(params, before, strict=True):
+            param.value = value
 
 
 def by_stages(*slots: Slot) -> Ingest:

@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import ingest_three_slots, states, without_retries
+from tests.dags.conftest import ingest_three_slots, run_dag, states, without_retries
 from tests.peers.pictures import jpeg
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 
@@ -39,7 +39,7 @@ def live(home: Path) -> Path:
 
 
 def back_fill(dags: dict[str, DAG], **conf: Any) -> DagRun:
-    return dags["backfill_late_images"].test(run_conf={"start": DAY.isoformat(), **conf})
+    return run_dag(dags["backfill_late_images"], {"start": DAY.isoformat(), **conf})
 
 
 def test_a_picture_that_came_late_is_counted_and_a_second_run_finds_nothing_to_do(
@@ -125,7 +125,6 @@ def test_a_source_that_cannot_be_planned_is_left_out_unless_it_was_named(
         return plan(work, source, *rest, **more)
 
     monkeypatch.setattr(late, "plan", planned)
-    # A DAG that is tested remembers the parameters of the runs before.
     assert back_fill(dags, sources=[], pipeline=None).state == "success"
     done = back_fill(dags, sources=["Gone", SOURCE], pipeline=None)
     assert (done.state, states(done)["plan"]) == ("failed", "failed")

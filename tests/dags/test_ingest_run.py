@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import by_stages, states, without_retries
+from tests.dags.conftest import by_stages, run_dag, states, without_retries
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 
 from wayside.core.errors import StoreError
@@ -35,7 +35,7 @@ def dag() -> DAG:
 
 
 def run(dag: DAG, slot: Slot, **conf: Any) -> DagRun:
-    return dag.test(run_conf={"slot": slot.start.isoformat(), **conf})
+    return run_dag(dag, {"slot": slot.start.isoformat(), **conf})
 
 
 def tables(slot: Slot) -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import ingest_three_slots, states, without_retries
+from tests.dags.conftest import ingest_three_slots, run_dag, states, without_retries
 from tests.plugins.conftest import CAMERAS, SLOT, SOURCE, home
 
 from wayside.core.tables import COUNTS, RUNS
@@ -39,7 +39,7 @@ def work(home: Any) -> Ingest:
 
 
 def run(dags: dict[str, DAG], **conf: Any) -> DagRun:
-    return dags["reprocess_range"].test(run_conf={"start": DAY, "pipeline": OTHER, "dry_run": False, **conf})
+    return run_dag(dags["reprocess_range"], {"start": DAY, "pipeline": OTHER, "dry_run": False, **conf})
 
 
 def rows(work: Ingest) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def counted(work: Ingest) -> list[list[str]]:
 
 
 def test_a_dry_run_says_how_much_it_is_and_does_nothing(dags: dict[str, DAG], work: Ingest) -> None:
-    done = dags["reprocess_range"].test(run_conf={"start": DAY, "pipeline": OTHER, "why": "to see"})
+    done = run_dag(dags["reprocess_range"], {"start": DAY, "pipeline": OTHER, "why": "to see"})
     assert done.state == "success", states(done)
     assert states(done)["reprocess"] == "skipped"
     assert counted(work) == [[], [], []]

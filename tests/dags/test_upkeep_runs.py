@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import ParamValidationError
 from jinja2 import Template
-from tests.dags.conftest import ingest_three_slots, states, without_retries
+from tests.dags.conftest import ingest_three_slots, run_dag, states, without_retries
 from tests.plugins.conftest import CAMERAS, PIPELINE, SLOT, SOURCE, home
 from tests.tables import count_rows
 
@@ -36,7 +36,7 @@ def dags() -> dict[str, DAG]:
 
 
 def run(dags: dict[str, DAG], name: str, **conf: Any) -> DagRun:
-    return dags[name].test(run_conf=conf)
+    return run_dag(dags[name], conf)
 
 
 @pytest.fixture
