@@ -70,7 +70,7 @@ class Finding(Part):
             street, at 0.6 in every twentieth.
         score: least score of classes without one of their own; null: the card's.
         plates_inside_vehicles: a plate counts only inside a vehicle, or with a score of at least `plate_alone_score`.
-        plate_alone_score: score from which a plate counts anywhere.
+        plate_alone_score: score from which a plate counts anywhere. At 0.5 road signs are taken for plates.
         grow: a box without an instance mask grows on each side by this fraction of its width and height.
         dilation: an object's mask grows by this many pixels in each direction: a square of 2 n + 1.
         tiling: how large pictures are divided.
@@ -84,7 +84,7 @@ class Finding(Part):
     scores: dict[Class, Fraction] = {"face": 0.6, "plate": 0.4}
     score: Fraction | None = 0.25
     plates_inside_vehicles: bool = True
-    plate_alone_score: Fraction = 0.5
+    plate_alone_score: Fraction = 0.7
     grow: Fraction = 0.1
     dilation: Pixels = 4
     tiling: Tiling = Tiling()
