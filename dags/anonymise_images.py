@@ -134,7 +134,6 @@ with DAG(
     )
     publish = PublishPhotosOperator(
         task_id="publish",
-        outputs=anonymise.output,
         verdict=review.output,
         pool="publish",
         execution_timeout=timedelta(hours=2),

@@ -158,7 +158,7 @@ class TestReview:
             "responded_by_user": {"id": "1", "name": "ada"},
         }
         verdict = dag.get_task("review").execute_complete({}, event)
-        publish = photos.PublishPhotosOperator(task_id="p", outputs=[], verdict=verdict)
+        publish = photos.PublishPhotosOperator(task_id="p", verdict=verdict)
         if states_of is None:
             with pytest.raises(photos.AuditError, match="every picture failed"):
                 publish.execute({})
@@ -171,7 +171,7 @@ class TestReview:
         answered_at = datetime.now(UTC).isoformat()
         verdict = {"publish": True, "reject": ["other.jpg"], "reviewer": "ada", "answered_at": answered_at}
         with pytest.raises(ConfigError, match=r"other\.jpg"):
-            photos.PublishPhotosOperator(task_id="p", outputs=[], verdict=verdict).execute({})
+            photos.PublishPhotosOperator(task_id="p", verdict=verdict).execute({})
 
     def test_what_was_held_after_the_answer_is_not_released(self, held: Any, root: Path) -> None:
         """Somebody clears a task that anonymises, and then `publish`, and not `review`."""
@@ -179,7 +179,7 @@ class TestReview:
         fill_inbox(root / "in", {"late.jpg": photo(7)})
         assert run(Settings(), held.job) == {"held": 5}
         verdict = {"publish": True, "reject": [], "reviewer": "ada", "answered_at": answered_at}
-        publish = photos.PublishPhotosOperator(task_id="p", outputs=[], verdict=verdict)
+        publish = photos.PublishPhotosOperator(task_id="p", verdict=verdict)
         with pytest.raises(photos.AuditError, match="1 pictures were anonymised after ada had answered"):
             publish.execute({})
         assert set(NAMES) < set(files(root / "out"))

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pandas as pd  # noqa: F401  pyarrow imports it late; here it is imported once, before the forks
 from tests.privacy.receipted import NOON, SOURCE, receipt
+from tests.stills.killed_run import count_steps
 
 from wayside.photos.receipts import publish_receipts
 from wayside.warehouse.parquet import ParquetWarehouse
 
-STEPS = frozenset({"open", "os.link", "os.rename", "os.remove", "os.mkdir"})
 RACERS, ROUNDS = 4, 3
 
 
@@ -45,28 +45,6 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def kill_at(folder: Path, instant: int) -> None:
-    """Kill this process at the given step below `folder`, if it gets there."""
-    steps = itertools.count(1)
-
-    def step() -> None:
-        if next(steps) == instant:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if event in STEPS and str(arguments[0]).startswith(str(folder)):
-            step()
-
-    flush = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        step()
-        flush(descriptor)
-
-    os.fsync = fsync
-    sys.addaudithook(hook)
-
-
 def killed(root: Path) -> list[tuple[int, int]]:
     """Return for each step how the killed one and the one after it ended."""
     told = []
@@ -76,7 +54,7 @@ def killed(root: Path) -> list[tuple[int, int]]:
         publish(folder, 3, 2, days=1)
 
         def work(folder: Path = folder, instant: int = instant) -> None:
-            kill_at(folder, instant)
+            count_steps(folder, instant)
             publish(folder, 4, 4, days=1)
 
         first = ended(forked(work))

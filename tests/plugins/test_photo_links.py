@@ -59,7 +59,7 @@ def test_who_is_asked_is_led_to_the_contact_sheet(held: Settings) -> None:
 
 
 def test_a_publication_leads_to_its_pictures(held: Settings) -> None:
-    operator = PublishPhotosOperator(task_id="publish", outputs=[], verdict=None)
+    operator = PublishPhotosOperator(task_id="publish", verdict=None)
     assert link(operator) == ""
     assert operator.execute({}) == {"held": 4}  # type: ignore[arg-type]
     assert link(operator) == "/plugin/wayside/wayside/photos?run=run-1"

@@ -78,5 +78,5 @@ def test_failures_and_the_end_are_told_once_a_run_where_the_profile_asks_for_it(
         list(work.do(shard))
     with webhook() as hook:
         monkeypatch.setenv("AIRFLOW_CONN_WAYSIDE_WEBHOOK", json.dumps({"conn_type": "http", "host": hook.url}))
-        PublishPhotosOperator(task_id="publish", outputs=[]).execute(dict(CONTEXT))  # type: ignore[arg-type]
+        PublishPhotosOperator(task_id="publish").execute(dict(CONTEXT))  # type: ignore[arg-type]
     assert [says in post["text"] for post in hook.posts] == ([True] if says else []), hook.posts

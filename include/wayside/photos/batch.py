@@ -213,7 +213,7 @@ class Batch:
     def _failed(self, work: Work, failure: Failure[str]) -> Note:
         """Note down what nobody foresaw; what is wrong with a place or the installation ends the shard."""
         error = failure.error
-        if isinstance(error, (StoreError, StoreUnavailableError, ConfigError)):
+        if isinstance(error, (StoreError, ConfigError)):
             raise error
         _log.error("%s: %s", failure.item, error, exc_info=error)
         reason = "out_of_memory" if isinstance(error, MemoryError) else "unexpected"

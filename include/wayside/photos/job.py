@@ -52,10 +52,18 @@ class Job(BaseModel):
         source_id(self.source)
         run_id(self.run)
         check_run(self.profile, archive=bool(self.archive))
-        places = {"input": self.input, "output": self.output, "archive": self.archive}
-        if self.profile.write.separate_preview_folder:
-            places["the folder of previews"] = self.profile.write.separate_preview_folder
-        _apart({name: address for name, address in places.items() if address})
+        _apart(self.addresses)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Every place that the run reads or writes, by what it is to the run."""
+        places = {
+            "input": self.input,
+            "output": self.output,
+            "archive": self.archive,
+            "the folder of previews": self.profile.write.separate_preview_folder or "",
+        }
+        return {name: address for name, address in places.items() if address}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -5,7 +5,7 @@ earlier run remembers to have done.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -48,9 +48,9 @@ class Shard(BaseModel):
 class Found:
     """What lies in the inbox: pictures to do, pictures that are done, other files."""
 
-    to_do: list[Entry] = field(default_factory=list)
-    done: list[str] = field(default_factory=list)
-    others: int = 0
+    to_do: list[Entry]
+    done: list[str]
+    others: int
 
 
 def look(job: Job, lake: ParquetWarehouse, entries: Iterable[Entry], there: "There") -> Found:
@@ -62,16 +62,16 @@ def look(job: Job, lake: ParquetWarehouse, entries: Iterable[Entry], there: "The
         entries: every file of the inbox.
         there: what lies at the other places.
     """
-    found, others = Found(), 0
+    to_do, done, others = [], [], 0
     rows = _Rows(lake, job.source)
     for entry in entries:
         if not is_photo(entry.key):
             others += 1
         elif is_done(job, rows.of(entry.key), entry, there):
-            found.done.append(entry.key)
+            done.append(entry.key)
         else:
-            found.to_do.append(entry)
-    return Found(found.to_do, found.done, others)
+            to_do.append(entry)
+    return Found(to_do, done, others)
 
 
 def is_done(job: Job, row: Row | None, entry: Entry, there: "There") -> bool:

@@ -229,16 +229,14 @@ class PublishPhotosOperator(BaseOperator):
     """Carry a verdict out, if there was one, and publish rows and receipts of everything that is finished.
 
     Args:
-        outputs: what the tasks that anonymised returned; the ones that failed are absent. (templated)
         verdict: what a person said of held pictures; nothing where nobody was asked. (templated)
     """
 
-    template_fields: Sequence[str] = ("outputs", "verdict")
+    template_fields: Sequence[str] = ("verdict",)
     operator_extra_links = (PhotosLink(),)
 
-    def __init__(self, *, outputs: Sequence[Mapping[str, Any]], verdict: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, verdict: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.outputs = outputs
         self.verdict = verdict
         self.run_shown = ""
 
@@ -300,8 +298,8 @@ def open_batch(settings: Settings, job: Job) -> Batch:
     from wayside.photos.batch import Batch
     from wayside_airflow.hooks.services import storage_client
 
-    places = (job.input, job.output, job.archive, job.profile.write.separate_preview_folder or "")
-    client = storage_client(settings) if any(place.startswith("gs://") for place in places) else None
+    buckets = any(place.startswith("gs://") for place in job.addresses.values())
+    client = storage_client(settings) if buckets else None
     return Batch(settings, job, client=client)
 
 
@@ -317,10 +315,9 @@ def check_roots(job: Job, settings: Settings) -> None:
     """Raise `ConfigError` unless all places of a run lie below those that the installation allows."""
     from wayside.photos.job import below
 
-    places = (job.input, job.output, job.archive, job.profile.write.separate_preview_folder or "")
     own = (settings.photos_inbox, settings.photos_output, settings.photos_archive)
     roots = [root for root in (*own, *settings.photos_roots) if root]
-    for place in (place for place in places if place):
+    for place in job.addresses.values():
         if not any(below(place, root) for root in roots):
             raise ConfigError(
                 f"runs started in Airflow may not use {place}: who looks after the installation can allow it: add "
