@@ -21,6 +21,7 @@ RUN useradd --uid 50000 --gid 0 --create-home wayside \
 WORKDIR /opt/wayside
 # The lock alone first, which holds all of requirements.txt: a change of the code does not install everything anew.
 COPY requirements-deploy.txt ./
+COPY packaging packaging
 RUN pip install -r requirements-deploy.txt
 
 COPY pyproject.toml requirements.in README.md LICENSE ./

@@ -29,7 +29,7 @@ define install
 	@$(if $(UV),$(UV) pip install -q --python $(BIN)/python,$(BIN)/python -m pip install -q --disable-pip-version-check) --no-deps -e .
 endef
 
-$(VENV)/.ready: requirements.txt pyproject.toml
+$(VENV)/.ready: requirements.txt pyproject.toml packaging/opencv-python/pyproject.toml
 	$(call install,requirements.txt)
 	@touch $@
 
@@ -81,7 +81,7 @@ bench: $(VENV)/.ready-dev ## Measure, and write the figures to .wayside/bench
 
 lock: ## Write the locks anew (needs uv)
 	@for name in requirements requirements-dev requirements-gpu requirements-deploy; do \
-		uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate $$name.in -o $$name.txt; done
+		uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate $$name.in packaging/local.in -o $$name.txt; done
 
 gpu: $(VENV)/.ready ## Add the CUDA libraries for an NVIDIA GPU
 	$(call install,requirements-gpu.txt)

@@ -1,11 +1,30 @@
 """Rows for tests: valid ones, to be published or to be spoilt."""
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from wayside.core.slots import Slot
 from wayside.core.tables import COUNT_CLASSES
 from wayside.warehouse.scope import Scope
 
 Row = dict[str, Any]
+
+
+def whole_scope(number: int = 0, slot: Slot | None = None) -> Scope:
+    """One of many scopes that have all that any table asks for."""
+    first = slot or Slot(datetime(2026, 5, 1, 8, 0, tzinfo=UTC))
+    return Scope(
+        "City",
+        first.shift(number),
+        "StubV1",
+        date(2026, 5, 1) + timedelta(days=number),
+        f"run-{number}",
+        f"{number:016x}",
+        f"camera-{number}",
+        first.start.replace(minute=0) + timedelta(hours=number),
+        number + 1,
+        number + 2,
+    )
 
 
 def frame_rows(scope: Scope, cameras: list[str], **changes: Any) -> list[Row]:

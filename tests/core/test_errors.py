@@ -12,6 +12,7 @@ from wayside.core.errors import (
     SourceError,
     StoreUnavailableError,
     TransientError,
+    VideoError,
     WaysideError,
 )
 
@@ -20,7 +21,7 @@ KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_survives_pickling(kind: type[WaysideError]):
-    reasoned = kind in {ReasonedError, ImageError}
+    reasoned = kind in {ReasonedError, ImageError, VideoError}
     error = kind("truncated", "camera 7 broke off") if reasoned else kind("camera 7 broke off")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind

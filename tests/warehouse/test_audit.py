@@ -1,12 +1,11 @@
 """The audit: each thing that it can complain of, and that sound rows pass."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.tables import Row, count_rows, detection_rows, frame_rows
+from tests.tables import Row, count_rows, detection_rows, frame_rows, whole_scope
 
 from wayside.core.errors import AuditError, ConfigError
 from wayside.core.slots import Slot
@@ -33,8 +32,7 @@ def test_sound_rows_pass():
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_no_rows_are_sound(table: Table):
-    scope = Scope("City", SLOT, "StubV1", date(2026, 6, 16), "run-1", "0123456789abcdef")
-    audit(table, scope, table.schema.empty_table())
+    audit(table, whole_scope(), table.schema.empty_table())
 
 
 Spoil = Callable[[pa.Table], pa.Table]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tables import count_rows, frame_rows
+from tests.tables import count_rows, frame_rows, whole_scope
 
 from wayside.core.errors import AuditError, TransientError
 from wayside.core.slots import Slot
@@ -315,8 +315,9 @@ def test_in_any_order_of_steps_the_other_warehouse_ends_equal(tmp_path_factory: 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_a_scope_survives_json(table):
-    where = Scope("City", SLOT, PIPELINE, date(2026, 5, 1), "run-1", "0123456789abcdef")
+    where = whole_scope()
     assert Scope.from_json(where.as_json()) == where
-    values = {"source": "City", "slot": SLOT.start, "pipeline": PIPELINE, "day": where.day, "run": "r"}
-    named = Scope.of(table, {**values, "folder": where.folder})
+    assert where.slot
+    every = {name: getattr(where, name) for name in Scope.__dataclass_fields__}
+    named = Scope.of(table, every | {"slot": where.slot.start})
     assert set(named.values(table)) == set(table.scope)

@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from tests.tables import count_rows, detection_rows, frame_rows
 
 from wayside.core.errors import AuditError, StoreError, StoreFullError
 from wayside.core.slots import Slot
-from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, TABLES
+from wayside.core.tables import CAMERAS, COUNTS, DETECTIONS, FRAMES, SEGMENTS, TABLES, ZONE_EVENTS
 from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
 from wayside.warehouse.scope import Scope
 
@@ -391,3 +392,26 @@ def test_the_schema_of_detections_holds_floats(warehouse: ParquetWarehouse):
     warehouse.publish(DETECTIONS, SCOPE, to_arrow(DETECTIONS, detection_rows(SCOPE, "a", ["car"], moving_share=0.25)))
     (row,) = warehouse.read(DETECTIONS, SCOPE).to_pylist()
     assert (row["moving_share"], row["score"], row["label"], row["ordinal"]) == (0.25, 0.5, "car", 0)
+
+
+def test_scopes_of_segments_and_processors_are_found_again_by_camera_and_day(tmp_path: Path):
+    lake = ParquetWarehouse(tmp_path)
+    hours = [datetime(2026, 5, 1, hour, tzinfo=UTC) for hour in (3, 23)]
+    wanted = [Scope("City", camera=camera, hour=hour) for camera in ("a", "b") for hour in hours]
+    for where in wanted:
+        row = {
+            **where.values(SEGMENTS), "segment": "0" * 64, "uri": "x", "start_at": where.hour, "end_at": where.hour,
+            "zone": "UTC", "duration_s": 1.0, "fps": 25.0, "variable_fps": False, "width": 4, "height": 3,
+            "rotation": 0, "codec": "h264", "audio": False, "bytes": 9, "discontinuity": True, "run": "r",
+        }  # fmt: skip
+        lake.publish(SEGMENTS, where, to_arrow(SEGMENTS, [row]))
+    assert lake.scopes(SEGMENTS) == wanted
+    assert lake.scopes(SEGMENTS, ["City"], ["20260501"], cameras=["b"]) == wanted[2:]
+    assert lake.scopes(SEGMENTS, days=["20260502"]) == []
+    with lake.connect(["City"], tables=["segments"], cameras=["a"]) as connection:
+        assert connection.execute("SELECT DISTINCT camera FROM segments").fetchall() == [("a",)]
+    counted = [Scope("City", camera="a", processor=12, version=version, day=date(2026, 5, 1)) for version in (1, 2)]
+    for where in counted:
+        lake.publish(ZONE_EVENTS, where, ZONE_EVENTS.schema.empty_table())
+    assert lake.scopes(ZONE_EVENTS, cameras=["a"]) == counted
+    assert lake.scopes(ZONE_EVENTS, cameras=["b"]) == []

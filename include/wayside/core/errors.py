@@ -55,6 +55,10 @@ class ImageError(ReasonedError):
     """Bytes that should be a picture are not one, or break a limit."""
 
 
+class VideoError(ReasonedError):
+    """A file that should be a video is not one, breaks off, or breaks a limit."""
+
+
 class LeakError(ImageError):
     """An anonymised picture was not handed out, because something in it would give away what it should hide."""
 

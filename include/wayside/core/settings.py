@@ -89,6 +89,20 @@ class Settings(BaseSettings):
         " delete; those of the inbox, its output and its archive always count",
     )
 
+    videos_roots: tuple[str, ...] = Field(
+        (),
+        description="folders and `gs://` addresses below which runs that are started in Airflow may read videos and"
+        " write exports",
+    )
+    max_video_bytes: PositiveInt = Field(64 * 2**30, description="largest video file that is read, in bytes")
+    max_video_seconds: PositiveFloat = Field(24 * 3600.0, description="longest video that is decoded, in seconds")
+    max_video_pixels: PositiveInt = Field(
+        9_000_000, description="largest picture of a video that is decoded, in pixels: 4K has 8.3 million"
+    )
+    covers_days: PositiveInt = Field(
+        90, description="days after which `expire_images` removes covers and cuts of video events; the events stay"
+    )
+
     blur_profile: str = Field("planar", description="profile of `POST /wayside/blur/` where a request names none")
     blur_max_bytes: PositiveInt = Field(64 * 2**20, description="largest picture that it takes, in bytes")
     blur_max_pixels: PositiveInt = Field(

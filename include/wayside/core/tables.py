@@ -349,6 +349,334 @@ RECEIPTS: Final = Table(
     partition="day",
 )
 
+_HOUR = ("hour", _UTC, False, "UTC hour in which the segment starts")
+_SEGMENT = ("segment", pa.string(), False, "SHA-256 of the piece of video")
+_BOX = (
+    ("x1", pa.float32(), True, "left edge, fraction of the width"),
+    ("y1", pa.float32(), True, "top edge, fraction of the height"),
+    ("x2", pa.float32(), True, "right edge, fraction of the width"),
+    ("y2", pa.float32(), True, "bottom edge, fraction of the height"),
+)
+
+FILE_STATES: Final = ("quarantined", "alias", "planned", "processed", "labelled", "exported")
+
+VIDEO_FILES: Final = Table(
+    "video_files",
+    _schema(
+        _SOURCE,
+        ("file", pa.string(), False, "path of the file below its source, / between the parts"),
+        (
+            "status",
+            pa.string(),
+            False,
+            "quarantined, see reason; alias of another file; planned, processed, labelled, exported: how far it came",
+        ),
+        ("reason", pa.string(), True, "why it is quarantined, in one word"),
+        ("detail", pa.string(), True, "the same for people"),
+        ("alias_of", pa.string(), True, "the file that came first with this content"),
+        ("segment", pa.string(), True, "SHA-256 of its content"),
+        ("sha1", pa.string(), True, "SHA-1 of its content"),
+        ("bytes", pa.int64(), True, "its size"),
+        ("camera", pa.string(), True, "camera, as the name says"),
+        ("start_at", _UTC, True, "when the video starts"),
+        ("duration_s", pa.float64(), True, "length in seconds"),
+        ("events", pa.int32(), True, "events found in it"),
+        ("run", pa.string(), False, "name of the run that saw it last"),
+        ("updated_at", _UTC, False, "when its status last changed"),
+    ),
+    key=("source", "file"),
+    scope=("source",),
+)
+
+SEGMENTS: Final = Table(
+    "segments",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        _HOUR,
+        _SEGMENT,
+        ("sha1", pa.string(), True, "SHA-1 of the same bytes"),
+        ("uri", pa.string(), False, "where the bytes lie"),
+        ("start_at", _UTC, False, "time of the first frame"),
+        ("end_at", _UTC, False, "time at which the last frame ends"),
+        ("zone", pa.string(), False, "time zone in which the source told the start"),
+        ("duration_s", pa.float64(), False, "length in seconds"),
+        ("fps", pa.float64(), False, "frames a second, on average"),
+        ("variable_fps", pa.bool_(), False, "true: frames are not evenly spaced"),
+        ("frames", pa.int32(), True, "frames, as the container says; null where it does not"),
+        ("width", pa.int32(), False, "pixels, upright"),
+        ("height", pa.int32(), False, "pixels, upright"),
+        ("rotation", pa.int16(), False, "degrees, clockwise, by which the container turns the coded picture"),
+        ("codec", pa.string(), False, "codec of the video"),
+        ("audio", pa.bool_(), False, "whether there is sound"),
+        ("bytes", pa.int64(), False, "size"),
+        ("sequence", pa.int64(), True, "number within a stream; null for a file"),
+        ("discontinuity", pa.bool_(), False, "true: does not go on from the segment before"),
+        ("lat", pa.float64(), True, "latitude, degrees, WGS 84"),
+        ("lon", pa.float64(), True, "longitude, degrees, WGS 84"),
+        ("run", pa.string(), False, "name of the run that registered it"),
+    ),
+    key=("source", "camera", "hour", "segment"),
+    scope=("source", "camera", "hour"),
+    partition="hour",
+)
+
+SCANS: Final = Table(
+    "scans",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        _PIPELINE,
+        _HOUR,
+        _SEGMENT,
+        ("frames", pa.int32(), False, "frames that the detector looked at"),
+        ("offsets", pa.string(), False, "JSON: their times, microseconds from the start of the segment"),
+        ("objects", pa.int32(), False, "objects found in them"),
+        ("status", pa.string(), False, "ok; partial: the video broke off; failed: nothing could be read"),
+        ("reason", pa.string(), True, "why, in one word"),
+        ("model", pa.string(), False, "name of the detector"),
+        ("model_sha256", pa.string(), False, "hash of its weights"),
+        ("scanned_at", _UTC, False, "when"),
+    ),
+    key=("source", "camera", "pipeline", "hour", "segment"),
+    scope=("source", "camera", "pipeline", "hour"),
+    partition="hour",
+)
+
+SEGMENT_DETECTIONS: Final = Table(
+    "segment_detections",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        _PIPELINE,
+        _HOUR,
+        _SEGMENT,
+        ("frame", pa.int32(), False, "number of the frame among those that were looked at, from 0"),
+        ("ordinal", pa.int32(), False, "position among the objects of this frame, best score first"),
+        ("frame_at", _UTC, False, "time of the frame"),
+        ("label", pa.string(), False, "class"),
+        ("score", pa.float32(), False, "0..1"),
+        *((name, kind, False, text) for name, kind, _, text in _BOX),
+    ),
+    key=("source", "camera", "pipeline", "hour", "segment", "frame", "ordinal"),
+    scope=("source", "camera", "pipeline", "hour"),
+    partition="hour",
+)
+
+_EVENT = ("event", pa.string(), False, "id: 16 hex digits of the segment, `-`, number within it; or of an import")
+
+VIDEO_EVENTS: Final = Table(
+    "video_events",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        _HOUR,
+        _EVENT,
+        ("segment", pa.string(), True, "SHA-256 of the piece of video; null where only labels were imported"),
+        ("sha1", pa.string(), True, "SHA-1 of the same bytes"),
+        ("start_at", _UTC, False, "when it begins"),
+        ("end_at", _UTC, False, "when it ends"),
+        ("start_s", pa.float64(), True, "the same in seconds from the start of the segment"),
+        ("end_s", pa.float64(), True, "the same in seconds from the start of the segment"),
+        ("score", pa.float64(), False, "how much moves: the largest share of the picture, 0..1"),
+        ("cover_at", _UTC, True, "time of the cover picture"),
+        ("cover", pa.string(), True, "key of the cover picture in the folder of covers"),
+        ("colours", pa.string(), False, "JSON: names of the dominant colours of what moves, most frequent first"),
+        ("direction", pa.string(), True, "where it goes: left, right, up, down, approaching, departing; null: nowhere"),
+        ("state", pa.string(), False, "cut; labelled; failed: the labeller gave no answer, see reason"),
+        ("reason", pa.string(), True, "why it failed, in one word"),
+        ("labeller", pa.string(), True, "what labelled it: a model, a service or a hook"),
+        ("run", pa.string(), False, "name of the run"),
+    ),
+    key=("source", "camera", "hour", "event"),
+    scope=("source", "camera", "hour"),
+    partition="hour",
+)
+
+LABELS: Final = Table(
+    "labels",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        _HOUR,
+        _EVENT,
+        ("image_at", _UTC, False, "time of the picture that bears the label"),
+        ("ordinal", pa.int32(), False, "position among the labels of this picture, from 0"),
+        ("label", pa.string(), False, "name"),
+        ("probability", pa.float64(), True, "0..1; null where the labeller does not say"),
+        *_BOX,
+        ("polygon", pa.string(), True, "JSON: [[x, y], ...], fractions, origin top left"),
+        ("labeller", pa.string(), False, "model, service, hook or import that said so"),
+        ("model_sha256", pa.string(), True, "hash of the weights; null where it was no model of ours"),
+    ),
+    key=("source", "camera", "hour", "event", "image_at", "ordinal"),
+    scope=("source", "camera", "hour"),
+    partition="hour",
+)
+
+VERDICTS: Final = ("accepted", "rejected", "relabelled")
+
+EVENT_REVIEWS: Final = Table(
+    "event_reviews",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        _HOUR,
+        _EVENT,
+        ("verdict", pa.string(), False, "accepted, rejected or relabelled"),
+        ("labels", pa.string(), True, "JSON: the labels that a person gave instead; null unless relabelled"),
+        ("author", pa.string(), False, "who said so"),
+        ("reviewed_at", _UTC, False, "when"),
+    ),
+    key=("source", "camera", "hour", "event"),
+    scope=("source", "camera", "hour"),
+    partition="hour",
+)
+
+VIDEO_JOBS: Final = Table(
+    "video_jobs",
+    _schema(
+        _SOURCE,
+        ("run", pa.string(), False, "name of the run: the id of the job"),
+        ("request", pa.string(), False, "JSON: what was asked for, in the documented shape of a job"),
+        ("shards", pa.string(), False, "JSON: the shards by id, with item_count and status"),
+        ("status", pa.string(), False, "state of the worst shard"),
+        ("items", pa.int32(), False, "files that the job is about"),
+        ("planned_at", _UTC, False, "when it was planned"),
+        ("updated_at", _UTC, False, "when this row was written"),
+    ),
+    key=("source", "run"),
+    scope=("source", "run"),
+    partition="planned_at",
+)
+
+PROCESSOR_KINDS: Final = ("traffic", "objects", "faces")
+
+PROCESSORS: Final = Table(
+    "processors",
+    _schema(
+        _SOURCE,
+        _CAMERA,
+        ("camera_number", pa.int32(), False, "number of the camera, by which the HTTP interface calls it"),
+        ("processor", pa.int32(), False, "number of the processor, unique in this installation"),
+        ("kind", pa.string(), False, "traffic: who enters, leaves and crosses; objects: who is inside; faces"),
+        ("name", pa.string(), False, "what people call it"),
+        ("enabled", pa.bool_(), False, "whether new segments are counted"),
+        ("pipeline", pa.string(), False, "which detections it counts"),
+        ("options", pa.string(), False, "JSON: mode, classes, threshold and all that counting is told"),
+        ("version", pa.int32(), False, "version of its zones that counts now"),
+        ("author", pa.string(), False, "who changed it last"),
+        ("updated_at", _UTC, False, "when"),
+    ),
+    key=("source", "processor"),
+    scope=("source",),
+)
+
+ZONES: Final = Table(
+    "zones",
+    _schema(
+        _SOURCE,
+        ("processor", pa.int32(), False, "number of the processor"),
+        ("version", pa.int32(), False, "version, from 1; an edit makes the next"),
+        ("zones", pa.string(), False, "JSON: [{name, polygon: [[x, y], ...]}], fractions, origin top left"),
+        ("lines", pa.string(), False, "JSON: [{name, from: [x, y], to: [x, y]}], the same; left to right is forward"),
+        ("note", pa.string(), True, "why it was changed"),
+        ("author", pa.string(), False, "who drew it"),
+        ("created_at", _UTC, False, "when"),
+    ),
+    key=("source", "processor", "version"),
+    scope=("source",),
+)
+
+_COUNTED = (
+    _SOURCE,
+    _CAMERA,
+    ("processor", pa.int32(), False, "number of the processor"),
+    ("version", pa.int32(), False, "version of its zones"),
+    ("day", pa.date32(), False, "UTC day in which the segment starts"),
+)
+_COUNTED_SCOPE: Final = ("source", "camera", "processor", "version", "day")
+_TRACK = ("track", pa.int64(), True, "number of the track within its processor and version; null in match mode")
+
+ZONE_EVENT_KINDS: Final = ("enter", "exit", "cross", "finish")
+
+ZONE_EVENTS: Final = Table(
+    "zone_events",
+    _schema(
+        *_COUNTED,
+        ("ordinal", pa.int32(), False, "position among the events of the day, oldest first"),
+        ("happened_at", _UTC, False, "when"),
+        ("kind", pa.string(), False, "enter or exit a zone; cross a line; finish: a count of match mode"),
+        ("zone", pa.string(), True, "name of the zone or line; null: any"),
+        ("direction", pa.string(), True, "of a line: forward or backward"),
+        ("label", pa.string(), True, "class, as most of the track says; null where classes are not told apart"),
+        _TRACK,
+        ("value", pa.int32(), False, "objects that the event counts"),
+        ("dwell_s", pa.float64(), True, "at an exit: seconds since the entry"),
+        ("origin", pa.string(), True, "at an entry: the zone that the track was in before; null: none"),
+        ("x", pa.float32(), True, "where the object was, fraction of the width"),
+        ("y", pa.float32(), True, "where the object was, fraction of the height"),
+        ("segment", pa.string(), False, "SHA-256 of the piece of video"),
+    ),
+    key=(*_COUNTED_SCOPE, "ordinal"),
+    scope=_COUNTED_SCOPE,
+    partition="day",
+)
+
+OCCUPANCY: Final = Table(
+    "occupancy",
+    _schema(
+        *_COUNTED,
+        ("zone", pa.string(), False, "name of the zone; * for all of them together"),
+        ("since", _UTC, False, "since when"),
+        ("inside", pa.int32(), True, "objects inside from then on; null: nobody looked from then on"),
+        ("segment", pa.string(), False, "SHA-256 of the piece of video"),
+    ),
+    key=(*_COUNTED_SCOPE, "zone", "since"),
+    scope=_COUNTED_SCOPE,
+    partition="day",
+)
+
+TRACKS: Final = Table(
+    "tracks",
+    _schema(
+        *_COUNTED,
+        ("track", pa.int64(), False, "number of the track"),
+        ("label", pa.string(), False, "class, as most of its boxes say"),
+        ("score", pa.float32(), False, "mean score of its boxes"),
+        ("boxes", pa.int32(), False, "boxes that it was made of"),
+        ("start_at", _UTC, False, "first box"),
+        ("end_at", _UTC, False, "last box"),
+        ("path", pa.string(), False, "JSON: [[seconds from start_at, x, y], ...] of its anchor, thinned"),
+    ),
+    key=(*_COUNTED_SCOPE, "track"),
+    scope=_COUNTED_SCOPE,
+    partition="day",
+)
+
+ZONE_MINUTES: Final = Table(
+    "zone_minutes",
+    _schema(
+        *_COUNTED,
+        ("minute", _UTC, False, "start of the minute"),
+        ("zone", pa.string(), False, "name of the zone or line; * for all zones together"),
+        ("label", pa.string(), False, "class; * for all together"),
+        ("watched_s", pa.float64(), False, "seconds of the minute that were looked at; 0 counts mean nothing beyond"),
+        ("entered", pa.int32(), False, "entries"),
+        ("exited", pa.int32(), False, "exits"),
+        ("forward", pa.int32(), False, "crossings of a line, forward"),
+        ("backward", pa.int32(), False, "crossings of a line, backward"),
+        ("finished", pa.int32(), False, "counts of match mode"),
+        ("inside_min", pa.int32(), True, "fewest inside at a time; null where not known"),
+        ("inside_mean", pa.float64(), True, "mean inside, weighted by time; null where not known"),
+        ("inside_max", pa.int32(), True, "most inside at a time; null where not known"),
+        ("dwell_mean_s", pa.float64(), True, "mean stay of those who left; null where nobody did"),
+    ),
+    key=(*_COUNTED_SCOPE, "minute", "zone", "label"),
+    scope=_COUNTED_SCOPE,
+    partition="day",
+)
+
 TABLES: Final = {
     table.name: table
     for table in (
@@ -364,5 +692,19 @@ TABLES: Final = {
         TIMESERIES,
         ROAD_PHOTOS,
         RECEIPTS,
+        VIDEO_FILES,
+        SEGMENTS,
+        SCANS,
+        SEGMENT_DETECTIONS,
+        VIDEO_EVENTS,
+        LABELS,
+        EVENT_REVIEWS,
+        VIDEO_JOBS,
+        PROCESSORS,
+        ZONES,
+        ZONE_EVENTS,
+        OCCUPANCY,
+        TRACKS,
+        ZONE_MINUTES,
     )
 }

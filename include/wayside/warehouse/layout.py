@@ -2,6 +2,7 @@
 
     <table>/source=<source>/[pipeline=<pipeline>/]day=<YYYYMMDD>/<HHMM>.parquet    one slot
     <table>/source=<source>/[pipeline=<pipeline>/]day=<YYYYMMDD>.parquet           a day that was compacted
+    <table>/source=<source>/[pipeline=<pipeline>/]camera=<camera>/day=<YYYYMMDD>/<HH>.parquet   an hour of segments
 
 A slot's own file stands over the rows that the file of the day has of that slot. Whoever looks for rows looks for the
 slot's file first and for the day's file after: compaction puts the day in place before it takes the slots away.
@@ -18,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -105,14 +106,23 @@ class Layout:
         sources: Sequence[str] | None = None,
         days: Sequence[str] | None = None,
         pipelines: Sequence[str] | None = None,
+        cameras: Sequence[str] | None = None,
     ) -> list[str]:
-        """List the published files of a table, those of days included, kept to what the arguments name."""
+        """List the published files of a table, those of days included, kept to what the arguments name.
+
+        `cameras` keeps to folders of cameras; tables without such are listed whole.
+        """
         if "slot" in table.scope:
             listed = self.days(table, sources, days, pipelines)
             paths = [path for day in listed for path in (*day.slot_files().values(), day.file) if path.is_file()]
             return sorted(str(path) for path in paths)
         folders: Iterable[Path] = self._folders(table, sources, pipelines)
-        if "day" in table.scope:
+        if "camera" in table.scope:
+            folders = _narrow(folders, "camera", cameras)
+        for column in ("processor", "version"):
+            if column in table.scope:
+                folders = _narrow(folders, column, None)
+        if {"day", "hour"} & set(table.scope):
             folders = _narrow(folders, "day", days)
         return sorted({str(path) for folder in folders for path in folder.glob(f"*{SUFFIX}")})
 
@@ -122,11 +132,12 @@ class Layout:
         sources: Sequence[str] | None = None,
         days: Sequence[str] | None = None,
         pipelines: Sequence[str] | None = None,
+        cameras: Sequence[str] | None = None,
     ) -> Reading:
         """Return what to read to see the table as it is now; the names stay good for an hour."""
         found = Reading()
         if "slot" not in table.scope:
-            found.files.extend(settled(Path(name)) for name in self.files(table, sources, days, pipelines))
+            found.files.extend(settled(Path(name)) for name in self.files(table, sources, days, pipelines, cameras))
             return found
         for day in self.days(table, sources, days, pipelines):
             slots, whole = _settled_day(day)
@@ -153,7 +164,19 @@ def scope_of(table: Table, root: Path, path: Path, slot: Slot | None = None) -> 
         slot = Slot.parse(f"{day}/{path.stem}")
     by_day = "day" in table.scope and day is not None
     when: date | None = datetime.strptime(str(day), "%Y%m%d").date() if by_day else None  # noqa: DTZ007
-    return Scope(values["source"], slot, values.get("pipeline"), when, values.get("run"), values.get("folder"))
+    hour = datetime.strptime(f"{day}{path.stem} +0000", "%Y%m%d%H %z") if "hour" in table.scope else None
+    numbers = {name: int(values[name]) for name in ("processor", "version") if name in table.scope}
+    return Scope(
+        values["source"],
+        slot,
+        values.get("pipeline"),
+        when,
+        values.get("run"),
+        values.get("folder"),
+        values.get("camera"),
+        hour and hour.astimezone(UTC),
+        **numbers,
+    )
 
 
 def lasting(path: Path, status: os.stat_result) -> Path:

@@ -25,7 +25,7 @@ _UTC: Final = pa.timestamp("us", tz="UTC")
 # Characters of the texts whose length is ruled; a key has to fit into an index block, so its texts are short.
 _LENGTHS: Final = {
     "source": 63, "camera": 127, "pipeline": 200, "run": 127, "sha256": 64, "model_sha256": 64, "folder": 16,
-    "photo": 1000,
+    "photo": 1000, "file": 1000, "segment": 64,
 }  # fmt: skip
 _IN_KEY: Final = 100
 _ELSE: Final = 1000  # times four bytes, the most that a VARCHAR2 holds everywhere
@@ -34,6 +34,10 @@ _LONG: Final = frozenset(
         *(("runs", "cameras"), ("runs", "why"), ("runs", "note"), ("camera_changes", "detail")),
         *(("road_photos", name) for name in ("record", "models", "detail", "output_uri", "json_uri", "preview_uri")),
         *(("road_photos", "archive_uri"), ("receipts", "receipt")),
+        *(("video_files", name) for name in ("detail", "alias_of")),
+        *(("video_jobs", "request"), ("video_jobs", "shards"), ("segments", "uri"), ("scans", "offsets")),
+        *(("labels", "polygon"), ("event_reviews", "labels"), ("processors", "options"), ("tracks", "path")),
+        *(("zones", "zones"), ("zones", "lines"), ("zones", "note")),
     }
 )
 

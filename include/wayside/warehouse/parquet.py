@@ -187,14 +187,16 @@ class ParquetWarehouse:
         sources: Sequence[str] | None = None,
         days: Sequence[str] | None = None,
         pipelines: Sequence[str] | None = None,
+        cameras: Sequence[str] | None = None,
     ) -> list[Scope]:
         """List the published scopes of a table, kept to sources, days (`YYYYMMDD`) and pipelines where given.
 
-        They are sorted by source, pipeline and time.
+        They are sorted by source, pipeline and time. `cameras` keeps to those of tables that are published by camera.
         """
         root = self.layout.root
         if "slot" not in table.scope:
-            return [scope_of(table, root, Path(name)) for name in self.layout.files(table, sources, days, pipelines)]
+            files = self.layout.files(table, sources, days, pipelines, cameras)
+            return [scope_of(table, root, Path(name)) for name in files]
         found: list[Scope] = []
         for day in self.layout.days(table, sources, days, pipelines):
             hhmms = {*day.slot_files(), *held(day.file)}
@@ -226,17 +228,18 @@ class ParquetWarehouse:
         days: Sequence[str] | None = None,
         pipelines: Sequence[str] | None = None,
         tables: Collection[str] | None = None,
+        cameras: Sequence[str] | None = None,
     ) -> duckdb.DuckDBPyConnection:
         """Open DuckDB with one view for each table, over the published files that the arguments leave.
 
-        `tables` names those that will be asked for; files of others are then not even listed. The connection is private
-        and in memory, and shows the tables as they are now, for up to an hour: readers never lock each other or a
-        writer. Close it after use.
+        `tables` names those that will be asked for; files of others are then not even listed. `cameras` keeps to files
+        of these, in tables that are published by camera. The connection is private and in memory, and shows the tables
+        as they are now, for up to an hour: readers never lock each other or a writer. Close it after use.
         """
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
         for table in (table for name, table in TABLES.items() if tables is None or name in tables):
-            if branches := _branches(self.layout.reading(table, sources, days, pipelines)):
+            if branches := _branches(self.layout.reading(table, sources, days, pipelines, cameras)):
                 connection.execute(f"CREATE VIEW {table.name} AS {' UNION ALL '.join(branches)}")
             else:
                 connection.register(table.name, table.schema.empty_table())

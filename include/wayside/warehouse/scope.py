@@ -4,12 +4,12 @@ Its folder is a pure function of its values, so that whoever publishes the same 
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from wayside.core.errors import ConfigError
-from wayside.core.ids import folder_id, pipeline_id, run_id, source_id
+from wayside.core.ids import camera_id, folder_id, pipeline_id, run_id, source_id
 from wayside.core.slots import Slot
 from wayside.core.tables import Table
 
@@ -24,6 +24,10 @@ class Scope:
     day: date | None = None
     run: str | None = None
     folder: str | None = None
+    camera: str | None = None
+    hour: datetime | None = None
+    processor: int | None = None
+    version: int | None = None
 
     def __post_init__(self) -> None:
         source_id(self.source)
@@ -33,6 +37,10 @@ class Scope:
             run_id(self.run)
         if self.folder is not None:
             folder_id(self.folder)
+        if self.camera is not None:
+            camera_id(self.camera)
+        if self.hour is not None and self.hour != self.hour.replace(minute=0, second=0, microsecond=0):
+            raise ConfigError(f"{self.hour.isoformat()} is no full hour")
 
     @classmethod
     def of(cls, table: Table, row: dict[str, Any]) -> "Scope":
@@ -51,6 +59,10 @@ class Scope:
             "day": self.day,
             "run": self.run,
             "folder": self.folder,
+            "camera": self.camera,
+            "hour": self.hour,
+            "processor": self.processor,
+            "version": self.version,
         }
         wanted = {column: known[column] for column in table.scope}
         if None in wanted.values():
@@ -63,12 +75,17 @@ class Scope:
         path = PurePosixPath(f"source={self.source}")
         if "pipeline" in wanted:
             path /= f"pipeline={self.pipeline}"
+        for column in ("camera", "processor", "version"):
+            if column in wanted:
+                path /= f"{column}={wanted[column]}"
         if "run" in wanted:
             return path / f"run={self.run}"
         if "folder" in wanted:
             return path / f"folder={self.folder}"
         if "slot" in wanted and self.slot is not None:
             return path / f"day={self.slot.day}" / self.slot.hhmm
+        if "hour" in wanted and self.hour is not None:
+            return path / f"day={self.hour:%Y%m%d}" / f"{self.hour:%H}"
         if "day" in wanted and self.day is not None:
             return path / f"day={self.day:%Y%m%d}" / "all"
         return path / "all"
@@ -82,13 +99,18 @@ class Scope:
             "day": self.day.isoformat() if self.day else None,
             "run": self.run,
             "folder": self.folder,
+            "camera": self.camera,
+            "hour": self.hour.isoformat() if self.hour else None,
+            "processor": None if self.processor is None else str(self.processor),
+            "version": None if self.version is None else str(self.version),
         }
         return {name: text for name, text in texts.items() if text is not None}
 
     @classmethod
     def from_json(cls, texts: dict[str, str]) -> "Scope":
         """Read what `as_json` wrote."""
-        slot, day = texts.get("slot"), texts.get("day")
+        slot, day, hour = texts.get("slot"), texts.get("day"), texts.get("hour")
+        processor, version = texts.get("processor"), texts.get("version")
         return cls(
             texts["source"],
             Slot.parse(slot) if slot else None,
@@ -96,9 +118,16 @@ class Scope:
             date.fromisoformat(day) if day else None,
             texts.get("run"),
             texts.get("folder"),
+            texts.get("camera"),
+            datetime.fromisoformat(hour) if hour else None,
+            int(processor) if processor else None,
+            int(version) if version else None,
         )
 
     def __str__(self) -> str:
         """Write the scope for people: `TfL-images 20200501T0050Z FaultyImageFilterV1_…`."""
-        parts = (self.source, self.slot, self.day, self.pipeline, self.run, self.folder)
+        parts = (
+            *(self.source, self.camera, self.slot, self.hour, self.day, self.pipeline, self.run, self.folder),
+            *(self.processor, self.version),
+        )
         return " ".join(str(part) for part in parts if part is not None)

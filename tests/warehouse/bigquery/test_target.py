@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 from tests.peers.bigquery import Peer
+from tests.tables import whole_scope
 from tests.warehouse.bigquery.deliveries import assert_delivered, ids, opened, target
 from tests.warehouse.bigquery.rounds import (
     LAST_ROUND,
@@ -22,7 +23,6 @@ from wayside.core.tables import CAMERAS, COUNTS, FRAMES, TABLES, Table
 from wayside.warehouse import bigquery_schema as schema
 from wayside.warehouse.outbox import deliver
 from wayside.warehouse.parquet import ParquetWarehouse
-from wayside.warehouse.scope import Scope
 from wayside.warehouse.views import create_views
 
 # What arrives
@@ -55,8 +55,7 @@ def test_a_scope_that_became_empty_is_emptied_and_no_other(peer: Peer, lake: Par
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_every_table_can_be_made_and_merged_into(peer: Peer, lake: ParquetWarehouse, table: Table):
     """A mark without rows: the batch is empty, and all the same goes the whole way."""
-    where = Scope("City", SLOT, PIPELINE, SLOT.start.date(), "run-1", "0123456789abcdef")
-    lake.outbox.mark(table, where, "promised")
+    lake.outbox.mark(table, whole_scope(), "promised")
     target(peer).deliver(opened(lake, table))
     made = peer.client().get_table(f"p.d.{table.name}")
     assert [field.name for field in made.schema] == table.schema.names

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.peers import h2
+from tests.tables import whole_scope
 from tests.warehouse.oracle.faults import Faults
 
 from wayside.core.slots import Slot
@@ -122,14 +123,7 @@ def batch(folder: Path, table: Table, scopes: Iterable[Scope], rows: Sequence[Ro
 
 def scope_of(table: Table, number: int = 0) -> Scope:
     """One of many scopes that have all that any table asks for."""
-    return Scope(
-        "City",
-        SLOT.shift(number),
-        "StubV1",
-        date(2026, 5, 1) + timedelta(days=number),
-        f"run-{number}",
-        f"{number:016x}",
-    )
+    return whole_scope(number, SLOT)
 
 
 def sample(table: Table, scope: Scope, number: int, seed: int = 0) -> list[Row]:
@@ -150,9 +144,9 @@ def _value(table: Table, field: pa.Field, dice: random.Random, place: int) -> An
     if pa.types.is_string(kind):
         if field.name in table.key:
             return f"key{place:04}"
-        if field.name == "run":
-            return f"run-{place:04}"
-        if field.name.endswith("sha256"):
+        if field.name in {"run", "camera"}:
+            return f"{field.name}-{place:04}"
+        if field.name.endswith("sha256") or field.name == "segment":
             return f"{dice.randrange(16**64):064x}"
         return dice.choice(["x", "Straße 7, 'the \"old\" one'", "道路 :1 ?", "y" * 200, "NULL", " "])
     if pa.types.is_boolean(kind):
