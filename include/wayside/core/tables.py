@@ -577,9 +577,11 @@ ZONES: Final = Table(
     _schema(
         _SOURCE,
         ("processor", pa.int32(), False, "number of the processor"),
-        ("version", pa.int32(), False, "version, from 1; an edit makes the next"),
+        ("version", pa.int32(), False, "version, from 1; an edit of shapes or options makes the next"),
         ("zones", pa.string(), False, "JSON: [{name, polygon: [[x, y], ...]}], fractions, origin top left"),
         ("lines", pa.string(), False, "JSON: [{name, from: [x, y], to: [x, y]}], the same; left to right is forward"),
+        ("pipeline", pa.string(), False, "detections that this version counts"),
+        ("options", pa.string(), False, "JSON: what counting is told in this version"),
         ("note", pa.string(), True, "why it was changed"),
         ("author", pa.string(), False, "who drew it"),
         ("created_at", _UTC, False, "when"),

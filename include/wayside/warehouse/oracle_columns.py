@@ -37,7 +37,7 @@ _LONG: Final = frozenset(
         *(("video_files", name) for name in ("detail", "alias_of")),
         *(("video_jobs", "request"), ("video_jobs", "shards"), ("segments", "uri"), ("scans", "offsets")),
         *(("labels", "polygon"), ("event_reviews", "labels"), ("processors", "options"), ("tracks", "path")),
-        *(("zones", "zones"), ("zones", "lines"), ("zones", "note")),
+        *(("zones", "zones"), ("zones", "lines"), ("zones", "options"), ("zones", "note")),
     }
 )
 
