@@ -7,6 +7,7 @@ share a table. Here a name is either valid as it stands or refused with the rule
 import hashlib
 import re
 import unicodedata
+from pathlib import PurePosixPath
 from typing import Final
 
 from wayside.core.errors import InvalidIdentifierError
@@ -64,3 +65,15 @@ def folder_id_of(path: str) -> str:
     Folders have names that no path, column or URL of ours could carry (`%#{} _`, `åæø`), so their tables go by this.
     """
     return hashlib.sha256(unicodedata.normalize("NFC", path).encode()).hexdigest()[:16]
+
+
+def source_named_after(address: str, otherwise: str) -> str:
+    """Return a name for the source at an address: its folder's name, and six hex digits that tell it from others.
+
+    Args:
+        address: a folder, or `gs://bucket/prefix`.
+        otherwise: stands for a name that has no letter or digit.
+    """
+    bare = address.rstrip("/")
+    name = re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(bare).name).strip("-")[:50] or otherwise
+    return f"{name}-{hashlib.sha256(bare.encode()).hexdigest()[:6]}"

@@ -4,18 +4,17 @@ Names follow the picture: `<stem>.json` is its record and `<stem>_preview.jpg` i
 each place. Who reruns the same job gets the same names, which is what a restart after a crash builds on.
 """
 
-import hashlib
-import os.path
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from wayside.core.errors import ConfigError
-from wayside.core.ids import run_id, source_id
+from wayside.core.ids import run_id, source_id, source_named_after
 from wayside.photos.profile import Profile, check_run, profile_of
+from wayside.store.places import absolute, below
 
 PHOTO: Final = re.compile(r"[^/]\.jpe?g\Z", re.IGNORECASE)
 PREVIEW_ENDING: Final = "_preview"
@@ -75,12 +74,6 @@ class Expected:
     key: str
 
 
-def source_of(address: str) -> str:
-    """Return a name for an inbox that was given none: its folder's name and six hex digits that tell it from others."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", PurePosixPath(address.rstrip("/")).name).strip("-")[:50] or "photos"
-    return f"{name}-{hashlib.sha256(address.rstrip('/').encode()).hexdigest()[:6]}"
-
-
 def is_photo(key: str) -> bool:
     """Tell whether a file is a picture to be anonymised: `.jpg` or `.jpeg` in any case, and no preview of another."""
     return bool(PHOTO.search(key)) and not stem(key).endswith(PREVIEW_ENDING)
@@ -121,26 +114,12 @@ def _below_top(base: str, profile: Profile) -> str:
     return "/".join(parts[parts.index(top) + 1 :]) if top in parts[:-1] else base
 
 
-def below(address: str, root: str) -> bool:
-    """Tell whether an address is that of a folder, or lies in it; links are followed first."""
-    place, above = _absolute(address), _absolute(root)
-    return place == above or place.startswith(f"{above.rstrip('/')}/")
-
-
 def _apart(places: dict[str, str]) -> None:
     """Raise where one place lies in another: originals would be overwritten, or products be taken for pictures."""
     for name, address in places.items():
         for other, parent in places.items():
             if name != other and below(address, parent):
                 raise ConfigError(f"{name} ({places[name]}) lies in {other} ({places[other]}): choose folders apart")
-
-
-def _absolute(address: str) -> str:
-    return (
-        os.path.normpath(address).replace("gs:/", "gs://", 1)
-        if address.startswith("gs://")
-        else os.path.realpath(Path(address).expanduser())
-    )
 
 
 def new_job(
@@ -173,16 +152,11 @@ def new_job(
     if previews is not None and "separate" not in previews:
         document["write"]["separate_preview_folder"] = None
     return Job(
-        source=source or source_of(input),
+        source=source or source_named_after(input, "photos"),
         run=run,
-        input=_address(input),
-        output=_address(output),
-        archive=_address(archive) if archive.strip() else "",
+        input=absolute(input),
+        output=absolute(output),
+        archive=absolute(archive) if archive.strip() else "",
         who=who,
         profile=profile_of(document, f"profile {profile.name}", default_name=profile.name),
     )
-
-
-def _address(address: str) -> str:
-    """Return an address that means the same in every working folder."""
-    return address.strip() if address.startswith("gs://") else os.path.abspath(Path(address.strip()).expanduser())  # noqa: PTH100 - links stay

@@ -339,6 +339,24 @@ def open_place(
     return BucketPlace(client, bucket, prefix)
 
 
+def absolute(address: str) -> str:
+    """Return an address of a folder or bucket that means the same in every working folder; links stay."""
+    bare = address.strip()
+    return bare if bare.startswith("gs://") else os.path.abspath(Path(bare).expanduser())  # noqa: PTH100
+
+
+def below(address: str, root: str) -> bool:
+    """Tell whether an address is that of a folder, or lies in it; links are followed first."""
+    place, above = _real(address), _real(root)
+    return place == above or place.startswith(f"{above.rstrip('/')}/")
+
+
+def _real(address: str) -> str:
+    if address.startswith("gs://"):
+        return os.path.normpath(address).replace("gs:/", "gs://", 1)
+    return os.path.realpath(Path(address).expanduser())
+
+
 def _put(path: Path, data: bytes) -> None:
     """Write a file beside `path` and move it there, under a lock that tells `sweep` that somebody is at work."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -313,7 +313,7 @@ def batch_of_run(context: Context) -> Batch:
 
 def check_roots(job: Job, settings: Settings) -> None:
     """Raise `ConfigError` unless all places of a run lie below those that the installation allows."""
-    from wayside.photos.job import below
+    from wayside.store.places import below
 
     own = (settings.photos_inbox, settings.photos_output, settings.photos_archive)
     roots = [root for root in (*own, *settings.photos_roots) if root]

@@ -101,7 +101,7 @@ def _left_visible(row: Row) -> bool:
 
 def _allowed(uri: str, chosen: Settings) -> bool:
     """Tell whether a file lies where outputs of this installation go, and not among originals."""
-    from wayside.photos.job import below
+    from wayside.store.places import below
 
     if uri.startswith("gs://") and ".." in uri.split("/"):
         return False
