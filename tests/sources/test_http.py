@@ -18,7 +18,7 @@ from tests.sources.support import NOW, spec_of, with_client
 
 from wayside.core.errors import ConfigError, SourceError
 from wayside.sources import FetchError, HttpClient, Reason
-from wayside.sources.http import _translated
+from wayside.sources.http import _translated, asked_wait
 
 LIMIT = 100_000
 
@@ -305,7 +305,7 @@ def test_retry_after_is_honoured_up_to_half_a_minute(
     peer: Any, settings: Any, header: str | None, low: float, high: float
 ) -> None:
     client = HttpClient(spec_of(peer), settings, clock=lambda: NOW)
-    error = FetchError(Reason.HTTP_ERROR, "429", passing=True, wait=client._asked(header))
+    error = FetchError(Reason.HTTP_ERROR, "429", passing=True, wait=asked_wait(header, NOW))
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
     state.outcome = Future.construct(1, error, has_exception=True)
     assert low <= client._pause(state) <= high

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final, Self
@@ -248,7 +249,7 @@ class HttpClient:
                 f"{url} answered {status}",
                 http_status=status,
                 passing=status in _PASSING,
-                wait=self._asked(response.headers.get("Retry-After")),
+                wait=asked_wait(response.headers.get("Retry-After"), self._clock()),
             )
         if (response.content_length or 0) > limit:
             raise FetchError(
@@ -259,16 +260,17 @@ class HttpClient:
             body.add(chunk)
         return Answer(status, body.whole(), etag, last_modified)
 
-    def _asked(self, retry_after: str | None) -> float | None:
-        """Read `Retry-After`, seconds or a date; None if there is none that makes sense."""
-        if retry_after is None:
-            return None
-        if retry_after.isdecimal() and len(retry_after) < 10:
-            return float(retry_after)
-        try:
-            return max(0.0, (parsedate_to_datetime(retry_after) - self._clock()).total_seconds())
-        except (TypeError, ValueError, OverflowError):
-            return None
+
+def asked_wait(retry_after: str | None, now: datetime) -> float | None:
+    """Read `Retry-After`, seconds or a date; None if there is none that makes sense."""
+    if retry_after is None:
+        return None
+    if retry_after.isdecimal() and len(retry_after) < 10:
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class _Body:

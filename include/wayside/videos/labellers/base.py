@@ -153,6 +153,10 @@ class LabelJob(Protocol):
     def hook_data(self) -> str:
         """JSON text of the hook data; may be empty."""
 
+    @property
+    def redo(self) -> bool:
+        """Whether what was labelled before is labelled anew."""
+
 
 class Labeller(ABC):
     """Labels the events of one job.
