@@ -10,7 +10,7 @@ import pytest
 from tests.peers.storage import BUCKET, StoragePeer
 from tests.store.conftest import peer
 
-from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError
+from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError, VideoError
 from wayside.store.files import TEMPORARY
 from wayside.store.places import BucketPlace, FolderPlace, Place, open_place
 
@@ -79,6 +79,28 @@ def test_files_over_the_limit_are_refused(place: Place):
     with pytest.raises(ImageError) as refused:
         place.load("one.jpg", LIMIT)
     assert refused.value.reason == "too_many_bytes"
+
+
+def test_a_large_file_is_read_here_and_there(place: Place):
+    data = bytes(range(256)) * 40_000
+    place.save("in/long.mp4", data)
+    with place.open("in/long.mp4") as file:
+        assert file.seekable()
+        assert file.seek(-3, os.SEEK_END) == len(data) - 3
+        assert file.read() == data[-3:]
+        assert file.read(1) == b""
+        assert file.seek(1000) == 1000
+        assert file.read(300) == data[1000:1300]
+        assert file.seek(-100, os.SEEK_CUR) == 1200
+        assert file.read(7) == data[1200:1207]
+        file.seek(0)
+        assert file.read() == data
+    for key in ("in/other.mp4", "in", "in/long.mp4/below"):
+        with pytest.raises(VideoError) as refused:
+            place.open(key)
+        assert refused.value.reason == "gone"
+    with pytest.raises(StoreError):
+        place.open("../out.mp4")
 
 
 @pytest.mark.parametrize("key", ["../out.jpg", "/etc/passwd", "a//b.jpg", "a/./b.jpg", ".hidden", "", "a\\b.jpg"])
@@ -173,6 +195,25 @@ class TestAddresses:
         assert isinstance(bucket, BucketPlace)
         assert bucket.uri("a.jpg") == "gs://bucket/deep/prefix/a.jpg"
         assert open_place(str(tmp_path)).uri("a/b.jpg") == str(tmp_path / "a" / "b.jpg")
+
+
+def test_a_file_of_a_bucket_is_of_one_version_and_little_of_it_is_fetched(peer: StoragePeer):
+    place = BucketPlace(peer.client(), BUCKET, "p", timeout=5, backoff=0.001, patience=0.01)
+    place.save("long.mp4", b"x" * 9 * 2**20)
+    with place.open("long.mp4") as file:
+        before = len(peer.requests)
+        file.seek(5 * 2**20)
+        assert file.read(10) == b"x" * 10
+        file.read(1000)
+        assert len(peer.requests) == before + 1
+        file.seek(0)
+        place.save("long.mp4", b"y" * 9 * 2**20)
+        with pytest.raises(StoreUnavailableError, match="changed while it was read"):
+            file.read(10)
+    with place.open("long.mp4") as file:
+        peer.fail(503, times=1000)
+        with pytest.raises(StoreUnavailableError, match="does not answer"):
+            file.read(10)
 
 
 def test_a_bucket_that_does_not_answer_is_out_of_reach(peer: StoragePeer):

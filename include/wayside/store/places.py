@@ -8,6 +8,7 @@ change is known by its version without being read.
 import contextlib
 import errno
 import fcntl
+import io
 import logging
 import os
 import re
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
-from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError
+from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError, VideoError
 from wayside.store.files import TEMPORARY, refused, replace_file
 from wayside.store.gcs import GcsStore
 from wayside.store.layout import key_parts
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _BUCKET: Final = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?")
 _TRIES: Final = 20
+_RANGE: Final = 4 * 2**20  # bytes that are asked of a bucket at once where a file is read here and there
 _DEEPEST: Final = 64  # folders below each other that are looked into
 _OURS: Final = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{16}}")
 # A name that is too long or no text for the file system, or that a folder has already: no fault of the share.
@@ -67,6 +69,13 @@ class Place(Protocol):
 
         Raises:
             ImageError: they are more than `limit` (`too_many_bytes`), or may not be read (`unreadable`).
+        """
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a file that is too large to be loaded, a video say, for reading here and there; the caller closes it.
+
+        Raises:
+            VideoError: there is none (`gone`), or it may not be read (`unreadable`).
         """
 
     def save(self, key: str, data: bytes) -> None:
@@ -150,6 +159,20 @@ class FolderPlace:
         except OSError as error:
             raise self._lost(error, path) from error
         return _within(data, limit)
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a file for reading here and there; raise `VideoError` if there is none or it may not be read."""
+        path = self._path(key)
+        try:
+            return path.open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            self._look()
+            raise _gone(self.uri(key)) from error
+        except PermissionError as error:
+            self._look()
+            raise VideoError("unreadable", f"{path} may not be read: {error.strerror}") from error
+        except OSError as error:
+            raise self._lost(error, path) from error
 
     def save(self, key: str, data: bytes) -> None:
         """Write a file, in place of the one that may be there, in one step."""
@@ -285,6 +308,27 @@ class BucketPlace(GcsStore):
             got = None if found is None else self._download(self._name(key))
         return None if got is None else _within(got[1], limit)
 
+    def open(self, key: str) -> BinaryIO:
+        """Open an object for reading here and there; raise `VideoError` if there is none."""
+        found = self.entry(key)
+        if found is None:
+            raise _gone(self.uri(key))
+        return io.BufferedReader(_Ranges(self, key, found), _RANGE)
+
+    def read_range(self, key: str, generation: int, start: int, end: int) -> bytes:
+        """Return an object's bytes from `start` up to `end`, which is not among them, of this generation of it."""
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        with self._told(f"read {key}"):
+            blob = self._bucket.blob(self._name(key))
+            try:
+                data: bytes = blob.download_as_bytes(
+                    start=start, end=end - 1, if_generation_match=generation, checksum=None, **self._calls
+                )
+            except (NotFound, PreconditionFailed) as error:
+                raise StoreUnavailableError(f"{self.uri(key)} changed while it was read: try again") from error
+        return data
+
     def save(self, key: str, data: bytes) -> None:
         """Write an object, in place of the one that may be there, in one step."""
         import mimetypes
@@ -311,6 +355,43 @@ class BucketPlace(GcsStore):
         except StoreUnavailableError:
             return False
         return True
+
+
+class _Ranges(io.RawIOBase):
+    """An object of a bucket as a file, read by ranges."""
+
+    def __init__(self, place: BucketPlace, key: str, entry: Entry) -> None:
+        self._place = place
+        self._key = key
+        self._entry = entry
+        self._at = 0
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be read anywhere."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next byte is read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go somewhere, which costs nothing."""
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._entry.bytes}[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer from one range; return how many bytes came, 0 at the end."""
+        end = min(self._at + len(buffer), self._entry.bytes)
+        if self._at >= end:
+            return 0
+        data = self._place.read_range(self._key, int(self._entry.version), self._at, end)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def open_place(
@@ -416,6 +497,10 @@ def _within(data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise _too_large(len(data), limit)
     return data
+
+
+def _gone(uri: str) -> VideoError:
+    return VideoError("gone", f"{uri} is not there any more")
 
 
 def _too_large(size: int, limit: int) -> ImageError:
