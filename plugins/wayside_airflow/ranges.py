@@ -44,8 +44,13 @@ def days_of_run(context: Context, clock: Clock = utc_now) -> list[date]:
 def run_name(context: Context) -> str:
     """Return the name of a run in our tables: the same for all its tasks and tries, safe as a file's name."""
     run = context["dag_run"]
-    digest = hashlib.sha256(run.run_id.encode()).hexdigest()[:8]
-    return f"{run.dag_id}-{run.run_after:%Y%m%dT%H%M%SZ}-{digest}"
+    return name_of(run.dag_id, run.run_id, run.run_after)
+
+
+def name_of(dag: str, run: str, run_after: datetime) -> str:
+    """Return the name of a run of a DAG, given its id in Airflow and the time after which it may run."""
+    digest = hashlib.sha256(run.encode()).hexdigest()[:8]
+    return f"{dag}-{run_after:%Y%m%dT%H%M%SZ}-{digest}"
 
 
 def who_started(context: Context) -> str:

@@ -21,6 +21,7 @@ PARTS = {
     "number": 1,
     "inbox": "inbox",
     "run": "run-1",
+    "job": "import-1",
 }
 
 

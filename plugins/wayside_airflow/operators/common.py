@@ -84,7 +84,7 @@ def save_tasks(work: Kept, run: str, shards: Sequence[ShardFields], label: Calla
     """
     tasks = [list(part) for part in _runs_of(shards, MOST_TASKS)]
     labels = [_named(label(part[0]), label(part[-1])) for part in tasks]
-    work.warehouse.save_plan(_tasks_name(run), {"tasks": tasks, "labels": labels})
+    work.warehouse.save_plan(tasks_name(run), {"tasks": tasks, "labels": labels})
     return [{"task": number, "label": text} for number, text in enumerate(labels)]
 
 
@@ -94,9 +94,9 @@ def load_tasks(work: Kept, run: str) -> list[list[dict[str, Any]]]:
     Raises:
         AuditError: the run was not planned, or its plan was tidied up since.
     """
-    if not work.warehouse.has_plan(_tasks_name(run)):
+    if not work.warehouse.has_plan(tasks_name(run)):
         raise AuditError("there is no plan of this run: read the end of the log of the task plan, and clear that task")
-    tasks: list[list[dict[str, Any]]] = work.warehouse.load_plan(_tasks_name(run))["tasks"]
+    tasks: list[list[dict[str, Any]]] = work.warehouse.load_plan(tasks_name(run))["tasks"]
     return tasks
 
 
@@ -124,7 +124,8 @@ def _named(first: str, last: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[:20]} .. {text[24 - LONGEST_LABEL :]}"
 
 
-def _tasks_name(run: str) -> str:
+def tasks_name(run: str) -> str:
+    """Return the name of the plan that holds the shards of each task of a run."""
     return f"tasks-{run}"
 
 

@@ -4,7 +4,6 @@ Airflow does not protect the applications of plugins. Here every route, the styl
 the user may see plugin pages; there are no mounts, because dependencies do not reach into them.
 """
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
@@ -20,6 +19,7 @@ from wayside_airflow.web import (
     assets,
     blur,
     evaluations,
+    jobs,
     pages,
     photo_files,
     photos,
@@ -30,19 +30,9 @@ from wayside_airflow.web import (
 )
 from wayside_airflow.web.context import StoreFactory, WarehouseFactory, open_store, open_warehouse, render
 from wayside_airflow.web.desk import Desk, FinderFactory, open_finder
+from wayside_airflow.web.headers import add_headers
 
 get_access = requires_access_view(AccessView.PLUGINS)
-
-_HEADERS = {
-    # Airflow shows the pages in a frame of its own origin; nothing comes from elsewhere and no script is inline.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 def create_app(
@@ -55,21 +45,12 @@ def create_app(
     app.state.warehouse = warehouse
     app.state.store = store
     app.state.desk = Desk(finder)
-    for room in (pages, runs, photos, photo_files, review, blur, evaluations, api, weeks, series, assets):
+    for room in (pages, runs, photos, photo_files, review, blur, jobs, evaluations, api, weeks, series, assets):
         app.include_router(room.router)
-    app.middleware("http")(_add_headers)
+    app.middleware("http")(add_headers)
     for kind in (HTTPException, WaysideError, RequestValidationError):
         app.add_exception_handler(kind, _explain)
     return app
-
-
-async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    answer = await call_next(request)
-    for name, value in _HEADERS.items():
-        answer.headers[name] = value
-    # Pages and data are for the user who asked; pictures and style sheets set their own rule.
-    answer.headers.setdefault("Cache-Control", "private, no-store")
-    return answer
 
 
 def _explain(request: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 """All access of the pages to tables: one function for each question, its SQL in a file of `sql/web`.
 
-The files are BigQuery's dialect and are translated for DuckDB. `_ask` gives every statement the source and pipeline of
-the lens, where it names such parameters. `_kept` does the same for questions that pages ask over and over, and looks at
+The files are BigQuery's dialect and are translated for DuckDB. `ask` gives every statement the source and pipeline of
+the lens, where it names such parameters. `kept` does the same for questions that pages ask over and over, and looks at
 the files again only when there are others.
 
 A `Lens` says which rows a page looks at: one source and one pipeline. The statements run on a private connection over
@@ -68,7 +68,7 @@ class Newest:
 
 def sources(warehouse: "ParquetWarehouse") -> list[Row]:
     """List the sources, how many cameras each has, and the credit that it asks for."""
-    return _listed(_kept(warehouse, "sources", None, []))
+    return _listed(kept(warehouse, "sources", None, []))
 
 
 def newest(warehouse: "ParquetWarehouse", source: str, today: date, pipeline: str | None = None) -> Newest | None:
@@ -93,12 +93,12 @@ def _newest_of(scopes: "Sequence[Scope]") -> Newest:
 
 def camera_names(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
     """List the cameras of a source with their names."""
-    return _listed(_kept(warehouse, "camera_names", lens, []))
+    return _listed(kept(warehouse, "camera_names", lens, []))
 
 
 def camera(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> Row | None:
     """Return what the source says about one camera, or None if it does not list it."""
-    found = _ask(warehouse, "camera", lens, [], camera=name)
+    found = ask(warehouse, "camera", lens, [], camera=name)
     return found[0] if found else None
 
 
@@ -106,7 +106,7 @@ def cameras_at(warehouse: "ParquetWarehouse", lens: Lens, slot: Slot) -> list[Ro
     """List every camera of a source with its outcome at a slot and the slot at which it was counted last."""
     back = Slot.floor(slot.start - _LOOK_BACK)
     bounds = {"since": back.start.replace(hour=0, minute=0), "first": slot.start, "last": slot.start}
-    return _ask(warehouse, "cameras_at_slot", lens, _days(back, slot), **bounds)
+    return ask(warehouse, "cameras_at_slot", lens, _days(back, slot), **bounds)
 
 
 def boxes(
@@ -116,7 +116,7 @@ def boxes(
     if not wanted:
         return {}
     slots = sorted({slot for _, slot in wanted})
-    rows = _ask(
+    rows = ask(
         warehouse,
         "boxes",
         lens,
@@ -135,25 +135,25 @@ def boxes(
 def camera_history(warehouse: "ParquetWarehouse", lens: Lens, name: str, first: Slot, last: Slot) -> list[Row]:
     """List the outcomes of one camera between two slots, newest first."""
     bounds = {"first": first.start, "last": last.start}
-    return _ask(warehouse, "camera_history", lens, _days(first, last), camera=name, **bounds)
+    return ask(warehouse, "camera_history", lens, _days(first, last), camera=name, **bounds)
 
 
 def frame_cameras(warehouse: "ParquetWarehouse", lens: Lens, slot: Slot) -> list[str]:
     """List the cameras that have a frame at a slot, in the order in which shards are cut."""
-    rows = _ask(warehouse, "frame_cameras", lens, [slot.day], slot=slot.start)
+    rows = ask(warehouse, "frame_cameras", lens, [slot.day], slot=slot.start)
     return [row["camera"] for row in rows]
 
 
 def series(warehouse: "ParquetWarehouse", lens: Lens, first: Slot, last: Slot, name: str | None) -> list[Row]:
     """Return objects seen at each slot between two, over all cameras or one."""
     bounds = {"first": first.start, "last": last.start}
-    return _listed(_kept(warehouse, "series", lens, _days(first, last), camera=name, **bounds))
+    return _listed(kept(warehouse, "series", lens, _days(first, last), camera=name, **bounds))
 
 
 def camera_days(warehouse: "ParquetWarehouse", lens: Lens, first: date, last: date) -> "pa.Table":
     """Return the rolled-up days of every camera between two, as Arrow columns."""
     days = [f"{first + timedelta(days=step):%Y%m%d}" for step in range((last - first).days + 1)]
-    return _kept(warehouse, "camera_weeks", lens, days, first=first, last=last)
+    return kept(warehouse, "camera_weeks", lens, days, first=first, last=last)
 
 
 def looked_at(warehouse: "ParquetWarehouse", lens: Lens) -> set[date]:
@@ -169,17 +169,17 @@ def day_of_cameras(warehouse: "ParquetWarehouse", lens: Lens, day: date, due: in
     """Count the outcomes of the first `due` (>= 1) slots of a day, camera by camera, from frames and counts."""
     first = next(Slot.of_day(day))
     bounds = {"first": first.start, "last": first.shift(due - 1).start}
-    return _kept(warehouse, "roll_up", lens, [first.day], **bounds)
+    return kept(warehouse, "roll_up", lens, [first.day], **bounds)
 
 
 def timeseries(warehouse: "ParquetWarehouse", lens: Lens, name: str) -> list[Row]:
     """Return the daily series of one class, oldest day first; empty until `build_timeseries` has run."""
-    return _listed(_kept(warehouse, "timeseries", lens, [], series=name))
+    return _listed(kept(warehouse, "timeseries", lens, [], series=name))
 
 
 def all_timeseries(warehouse: "ParquetWarehouse", lens: Lens) -> "pa.Table":
     """Return every daily series of a source as Arrow columns."""
-    return _kept(warehouse, "timeseries_all", lens, [])
+    return kept(warehouse, "timeseries_all", lens, [])
 
 
 def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Table":
@@ -192,37 +192,37 @@ def coverage(warehouse: "ParquetWarehouse", lens: Lens, first: Slot) -> "pa.Tabl
 def photo_sources(warehouse: "ParquetWarehouse") -> list[Row]:
     """List the inboxes of road photos with their pictures by status, last run, and receipts."""
     receipts = {
-        row["source"]: row for row in _listed(_kept(warehouse, "photo_receipts", None, None, first_day=_BEFORE_ALL))
+        row["source"]: row for row in _listed(kept(warehouse, "photo_receipts", None, None, first_day=_BEFORE_ALL))
     }
     none = {"receipts": 0, "first_day": None, "last_day": None}
-    listed = _listed(_kept(warehouse, "photo_sources", None, []))
+    listed = _listed(kept(warehouse, "photo_sources", None, []))
     return [{**none, **row, **receipts.get(row["source"], {})} for row in listed]
 
 
 def photo_runs(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
     """List the newest runs that pictures of an inbox are of."""
-    return _listed(_kept(warehouse, "photo_runs", lens, []))
+    return _listed(kept(warehouse, "photo_runs", lens, []))
 
 
 def photo_folders(warehouse: "ParquetWarehouse", lens: Lens) -> list[Row]:
     """List the folders of an inbox, by path."""
     from wayside.photos.job import folder
 
-    rows = _listed(_kept(warehouse, "photo_folders", lens, []))
+    rows = _listed(kept(warehouse, "photo_folders", lens, []))
     return [{**row, "path": folder(row["photo"])} for row in rows]
 
 
 def photo_statuses(warehouse: "ParquetWarehouse", lens: Lens, fits: "PhotoFilter") -> dict[str, int]:
     """Count the pictures of an inbox by status; the filter's own status does not count."""
     asked = {"run": fits.run, "folder": fits.folder, "text": fits.text}
-    rows = _listed(_kept(warehouse, "photo_statuses", lens, [], **asked))
+    rows = _listed(kept(warehouse, "photo_statuses", lens, [], **asked))
     return {row["status"]: int(row["pictures"]) for row in rows}
 
 
 def photos(warehouse: "ParquetWarehouse", lens: Lens, fits: "PhotoFilter", skip: int, most: int) -> list[Row]:
     """List pictures of an inbox by path, at most so many after the first `skip`."""
     asked = {"status": fits.status, "run": fits.run, "folder": fits.folder, "text": fits.text}
-    return _listed(_kept(warehouse, "photos", lens, [], **asked, skip=skip, until=skip + most))
+    return _listed(kept(warehouse, "photos", lens, [], **asked, skip=skip, until=skip + most))
 
 
 def photo(warehouse: "ParquetWarehouse", source: str, name: str, columns: Sequence[str] | None = None) -> Row | None:
@@ -244,13 +244,14 @@ def photo(warehouse: "ParquetWarehouse", source: str, name: str, columns: Sequen
     return next(iter(_listed(found)), None)
 
 
-def _ask(warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object) -> list[Row]:
+def ask(warehouse: "ParquetWarehouse", question: str, lens: Lens, days: Sequence[str], **params: object) -> list[Row]:
+    """Ask a question of `sql/web` over the files of the lens and the days (`YYYYMMDD`; empty: tables without days)."""
     with _asked(warehouse, question, lens, days, params) as relation:
         # Through Arrow: DuckDB's own rows would need one more library for the time zone.
         return _listed(relation.to_arrow_table())
 
 
-def _kept(
+def kept(
     warehouse: "ParquetWarehouse", question: str, lens: Lens | None, days: Sequence[str] | None, **params: object
 ) -> "pa.Table":
     """Return the answer as Arrow columns, from before if no file behind it has changed since."""

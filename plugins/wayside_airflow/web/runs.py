@@ -99,7 +99,7 @@ def _added(row: Row, now: datetime) -> Row:
     return {
         "state": "stopped" if silent else row["state"],
         "progress": row["slots_done"] / row["slots"] if row["slots"] else None,
-        "took": _span(row["updated_at"] - row["started_at"]),
+        "took": span(row["updated_at"] - row["started_at"]),
         "per_second": row["images"] / row["seconds"] if row["seconds"] and row["images"] else None,
         "model_ms": each,
         "dag": f"/{quote(row['kind'])}",
@@ -112,7 +112,7 @@ def _time_in(stem: str) -> str:
     return parts[1] if len(parts) == 3 else ""
 
 
-def _span(length: timedelta) -> str:
+def span(length: timedelta) -> str:
     """Write a length of time for people: `42 s`, `5 min`, `2 h 10 min`."""
     seconds = int(length.total_seconds())
     if seconds < 120:

@@ -1,0 +1,141 @@
+"""Imports of a video archive for the web pages: jobs in every state, their files, and their runs in Airflow."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from wayside.core.tables import VIDEO_FILES, VIDEO_JOBS
+from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
+from wayside.warehouse.scope import Scope
+from wayside_airflow.operators.common import tasks_name
+from wayside_airflow.ranges import name_of
+
+ARCHIVE = "Boats"
+CAMERAS = ("C1_Deck", "C2_Hi")
+PLANNED = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+IMPORT = "import_videos"
+
+
+def add_job(
+    lake: ParquetWarehouse,
+    run: str,
+    shards: Mapping[str, tuple[int, str]],
+    *,
+    archive: str = ARCHIVE,
+    planned_at: datetime = PLANNED,
+    updated_at: datetime = PLANNED + timedelta(minutes=30),
+) -> None:
+    """Publish a job with shards by id: how many files each has, and the state that was noted down."""
+    items = sum(number for number, _ in shards.values())
+    request = {
+        "item_count": items,
+        "item_average_size_bytes": 512,
+        "cameras": [{"name": name, "plan": "PLUS"} for name in CAMERAS],
+        "earliest_date": "2016-10-09T12:02:37Z",
+        "latest_date": "2016-10-09T13:22:36Z",
+    }
+    noted = {name: {"item_count": number, "status": status} for name, (number, status) in shards.items()}
+    row = {
+        "source": archive,
+        "run": run,
+        "request": json.dumps(request),
+        "shards": json.dumps(noted),
+        "status": "running",
+        "items": items,
+        "planned_at": planned_at,
+        "updated_at": updated_at,
+    }
+    lake.publish(VIDEO_JOBS, Scope(archive, run=run), to_arrow(VIDEO_JOBS, [row]))
+
+
+def add_plan(lake: ParquetWarehouse, run: str, tasks: Sequence[Sequence[str]]) -> None:
+    """Keep the shards of each mapped task of a run, as the planning task does."""
+    named = [[{"shard_id": shard} for shard in shards] for shards in tasks]
+    lake.save_plan(tasks_name(run), {"tasks": named, "labels": [shards[0] for shards in tasks]})
+
+
+def add_files(lake: ParquetWarehouse, files: Sequence[Row], archive: str = ARCHIVE) -> None:
+    """Publish the files of an archive."""
+    known = {"source": archive, "updated_at": PLANNED}
+    lake.publish(VIDEO_FILES, Scope(archive), to_arrow(VIDEO_FILES, [{**known, **row} for row in files]))
+
+
+def some_files(run: str, good: int = 3) -> list[Row]:
+    """Files of a run: some that were worked on, a copy, and some of which each was put aside for another reason."""
+    rows: list[Row] = [
+        {
+            "file": f"trip 1/C2_Hi-{number:03}-1476014557.mp4",
+            "status": "labelled",
+            "segment": f"{number:064x}",
+            "bytes": 1_000_000 + number,
+            "camera": "C2_Hi",
+            "start_at": datetime(2016, 10, 9, 12, 2, 37, tzinfo=UTC) + timedelta(minutes=10 * number),
+            "duration_s": 599.99,
+            "events": number,
+        }
+        for number in range(good)
+    ]
+    rows.append({"file": "trip 1/copy.mp4", "status": "alias", "alias_of": rows[0]["file"]})
+    for name, reason, detail in (
+        ("notes.mp4", "not_a_video", "no container that FFmpeg knows"),
+        ("trip 1/C2_Hi-cut.mp4", "truncated", "the file ends after 12.3 of 599.9 s"),
+        ("trip 2/C2_Hi-cut.mp4", "truncated", "the file ends after 1.5 of 20.0 s"),
+        ("trip 2/<b>.mp4", "no_match", "the pattern does not fit the name"),
+    ):
+        rows.append({"file": name, "status": "quarantined", "reason": reason, "detail": detail})
+    return [{**row, "run": run} for row in rows]
+
+
+def add_airflow_run(
+    states: Mapping[str, Sequence[str | None]],
+    *,
+    state: str = "running",
+    who: str | None = "ada",
+    run_after: datetime = PLANNED,
+    run: str = "manual__2026-05-04T09:00:00+00:00",
+    started_at: datetime | None = PLANNED,
+    ended_at: datetime | None = None,
+) -> str:
+    """Write a run of the DAG and its mapped tasks into Airflow's database; return the name of the job.
+
+    `states` has those of each task by map index; one that is not mapped yet is named `task*`.
+    """
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(
+            DagRun(
+                dag_id=IMPORT,
+                run_id=run,
+                run_type="manual",
+                run_after=run_after,
+                state=state,
+                triggering_user_name=who,
+                start_date=started_at,
+            )
+        )
+        session.flush()
+        with DAG(IMPORT, schedule=None):
+            tasks = {name: EmptyOperator(task_id=name.rstrip("*")) for name in states}
+        for name, each in states.items():
+            for index, one in enumerate(each):
+                place = -1 if name.endswith("*") else index
+                session.add(TaskInstance(tasks[name], None, run_id=run, state=one, map_index=place))
+        if ended_at is not None:
+            session.query(DagRun).filter_by(dag_id=IMPORT, run_id=run).update({"end_date": ended_at})
+    return name_of(IMPORT, run, run_after)
+
+
+def forget_airflow_runs() -> None:
+    """Remove what `add_airflow_run` wrote."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for kind in (TaskInstance, DagRun):
+            session.query(kind).filter_by(dag_id=IMPORT).delete()
