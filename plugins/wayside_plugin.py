@@ -16,6 +16,7 @@ from wayside_airflow.priority import LiveFirst
 from wayside_airflow.web.lazy import Asgi, LazyApp
 
 PREFIX = "/wayside"
+CALLBACKS = "/wayside-callbacks"
 
 
 def _build() -> Asgi:
@@ -24,13 +25,23 @@ def _build() -> Asgi:
     return create_app()
 
 
+def _build_callbacks() -> Asgi:
+    from wayside_airflow.web.callbacks import create_callback_app
+
+    return create_callback_app()
+
+
 def _address(path: str) -> str:
     """Return the address of a page as the browser loads it, also where Airflow itself is served below a path."""
     root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
     return f"{root}{PREFIX}{path}"
 
 
-_APPS = [{"app": LazyApp(_build), "url_prefix": PREFIX, "name": "Wayside"}]
+_APPS = [
+    {"app": LazyApp(_build), "url_prefix": PREFIX, "name": "Wayside"},
+    # Label services answer here. They have no user in Airflow: what lets them in is a one-time token.
+    {"app": LazyApp(_build_callbacks), "url_prefix": CALLBACKS, "name": "Wayside callbacks"},
+]
 _VIEWS = [
     {
         "name": "Wayside",

@@ -45,7 +45,7 @@ def test_airflow_loads_one_plugin_and_nothing_heavy(client: TestClient) -> None:
     # The package is imported by its name and never executed file by file; the pages wait for the first request.
     assert "wayside_airflow.web.lazy" in said["loaded"]
     assert not {"lazy", "app", "pages", "queries", "wayside_airflow.web.app"} & set(said["loaded"])
-    assert [app["url_prefix"] for app in said["apps"]] == ["/wayside"]
+    assert [app["url_prefix"] for app in said["apps"]] == ["/wayside", "/wayside-callbacks"]
     (view,) = said["views"]
     for key in ("href", "icon", "icon_dark_mode"):
         path = view[key].removeprefix("/airflow/wayside/")
