@@ -12,6 +12,8 @@ import pytest
 from google.cloud import bigquery
 from tests.peers.bigquery import Peer, serving
 from tests.web.factory import LAST, PIPELINE, TFL, fill
+from tests.zones.lakes import PIPELINE as VIDEO_PIPELINE
+from tests.zones.lakes import publish_examples
 
 from wayside.core.tables import (
     CAMERA_CHANGES,
@@ -54,11 +56,17 @@ VALUES: dict[str, Any] = {
     "text": "fv0",
     "skip": 1,
     "until": 3,
+    "processor": 1,
+    "last_day": DAY,
 }
 OWN: dict[str, dict[str, Any]] = {
     "web/cameras_at_slot": {"first": LAST.start},
     "web/photo_receipts": {"first_day": DAY - timedelta(days=1)},
     "web/camera_weeks": {"first": DAY - timedelta(days=1), "last": DAY},
+    "zones/traffic": {"zone": None, "direction": None, "label": None, "version": 1},
+    "zones/objects": {"zone": "*"},
+    "zones/segments_of": {"first": FIRST.start - timedelta(hours=1)},
+    "zones/unscanned": {"pipeline": VIDEO_PIPELINE, "model_sha256": "1" * 64},
 }
 TYPES = {str: "STRING", datetime: "TIMESTAMP", date: "DATE", int: "INT64", float: "FLOAT64", bool: "BOOL"}
 
@@ -103,6 +111,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     publish_series(lake)
     publish_upkeep(lake)
     publish_photos(lake)
+    publish_examples(lake, TFL, cameras[0], FIRST.start)
     for table in TABLES.values():
         lake.resend(table)
     with serving() as peer:
