@@ -17,6 +17,7 @@ export class Pointer {
     this.tools = tools;
     this.drag = null;
     this.before = null;
+    this.closed = -Infinity;
     const { svg } = canvas;
     svg.addEventListener("pointerdown", (event) => this.#down(event));
     svg.addEventListener("pointermove", (event) => this.#move(event));
@@ -122,7 +123,10 @@ export class Pointer {
     const last = draft.points.at(-1);
     const again = this.before && event.timeStamp - this.before.time < TWICE && last && this.#near(point, last);
     this.before = { time: event.timeStamp, x: event.clientX, y: event.clientY };
-    if (draft.kind === "zone" && draft.points.length >= 3 && (again || this.#near(point, draft.points[0]))) return this.tools.finish();
+    if (draft.kind === "zone" && draft.points.length >= 3 && (again || this.#near(point, draft.points[0]))) {
+      this.closed = event.timeStamp;
+      return this.tools.finish();
+    }
     if (!again) this.tools.put(point);
     this.canvas.svg.setPointerCapture(event.pointerId);
   }
@@ -130,6 +134,8 @@ export class Pointer {
   /** Two clicks on an edge of a zone make a corner there. */
   #twice(event) {
     const one = this.drawing.current;
+    // The two clicks that closed a zone are not meant for its edge.
+    if (event.timeStamp - this.closed < 2 * TWICE) return;
     if (this.canvas.draft || one?.kind !== "zone" || event.target.dataset.corner !== undefined) return;
     const point = this.canvas.at(event);
     const index = edgeAt(point, one.points, this.canvas.reach, this.canvas.size);
