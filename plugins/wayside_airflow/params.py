@@ -37,6 +37,17 @@ def cameras() -> Param:
     )
 
 
+def processors(description: str) -> Param:
+    """Ask for numbers of processors."""
+    return Param(
+        [],
+        type=["array", "null"],
+        items={"type": "integer", "minimum": 1},
+        title="Processors",
+        description=f"Numbers of processors, one a line, as the page Zones has them. {description}",
+    )
+
+
 def day(title: str, description: str, *, required: bool = False) -> Param:
     """Ask for a UTC day."""
     kind: Any = "string" if required else ["string", "null"]
