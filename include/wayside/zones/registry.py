@@ -139,7 +139,15 @@ class Registry:
         return Processor.of_row(row | draft.as_row())
 
     def edit_zones(
-        self, number: int, zones: ZoneSet, author: str, note: str | None = None, expected_version: int | None = None
+        self,
+        number: int,
+        zones: ZoneSet,
+        author: str,
+        note: str | None = None,
+        expected_version: int | None = None,
+        *,
+        options: BaseModel | Mapping[str, Any] | None = None,
+        pipeline: Pipeline | str | None = None,
     ) -> int:
         """Make the next version of a processor's zones, unless they are those that it has; return its version now.
 
@@ -149,16 +157,22 @@ class Registry:
             author: who drew them.
             note: why, at most 500 characters.
             expected_version: the version that was edited; None: whatever there is.
+            options: what counting is told in the new version; None: what it is told now.
+            pipeline: which detections the new version counts; None: those of now.
 
         Raises:
             StaleVersionError: the processor has another version by now.
             UnknownProcessorError: there is no such processor.
-            ConfigError: the options do not go with the zones.
+            ConfigError: the options do not go with the zones, or the model of a processor that is enabled is not on
+                this machine.
         """
         with self._changing():
             row = self._row(number)
             self._expect(row, expected_version)
-            draft = self._draft(row["kind"], parse_options(row["kind"], row["options"]), zones, row["pipeline"])
+            now = parse_options(row["kind"], row["options"]) if options is None else options
+            draft = self._draft(row["kind"], now, zones, pipeline or row["pipeline"])
+            if row["enabled"] and draft.pipeline.id != row["pipeline"]:
+                check_model(row["kind"], draft.pipeline, self._settings())
             return self._next(row, draft, author, note)
 
     def change(
