@@ -8,11 +8,12 @@ finishes a frame later.
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 
-from wayside.counting.events import Look, ZoneEvent, instant, micros
+from wayside.counting.events import Look, TrackRow, ZoneEvent, instant, micros
 from wayside.counting.options import MatchOptions
 from wayside.counting.zones import Bools, Doubles, Point, ZoneSet
 
@@ -51,19 +52,23 @@ class MatchCounter:
         """
         self._zones = zones
         self._options = options or MatchOptions()
+        self._last_us: int | None = state["last_us"] if state else None
         before = state["tracks"] if state else []
         self._tracks = [_Track([(x, y) for x, y in points], seen_us) for points, seen_us in before]
 
     def feed(self, look: Look) -> list[ZoneEvent]:
         """Take the next look and return the event that it makes, if any.
 
-        Looks have to come in the order of their times.
+        A look that is not later than the one before is passed over.
         """
+        now = micros(look.at)
+        if self._last_us is not None and now <= self._last_us:
+            return []
+        self._last_us = now
         centres = centres_of(look, self._options.score)
         if not len(centres):
             return []
         inside = inside_any(self._zones, centres)
-        now = micros(look.at)
         free = self._link(centres, now)
         self._tracks = [track for track in self._tracks if now - track.seen_us <= FORGET_US]
         finished = self._finish()
@@ -74,9 +79,18 @@ class MatchCounter:
             return []
         return [_event(look, finished)]
 
+    def until(self, at: datetime | None) -> list[ZoneEvent]:
+        """Say that nobody looked before this time; nothing follows from it here, as only objects age a track."""
+        return []
+
+    def tracks(self) -> list[TrackRow]:
+        """Return no tracks: in this mode they have no numbers."""
+        return []
+
     def state(self) -> dict[str, Any]:
         """Return what the next counter needs to go on, as values of JSON."""
-        return {"tracks": [[[list(point) for point in track.points], track.seen_us] for track in self._tracks]}
+        tracks = [[[list(point) for point in track.points], track.seen_us] for track in self._tracks]
+        return {"last_us": self._last_us, "tracks": tracks}
 
     def _link(self, centres: Doubles, now: int) -> Bools:
         """Let each track, in order, take the nearest object that is free; return which objects are left."""
@@ -120,7 +134,7 @@ def inside_any(zones: ZoneSet, points: Doubles) -> Bools:
     """Say which of N points are inside of a zone; all are where there is no zone."""
     if not zones.zones:
         return np.ones(len(points), np.bool_)
-    return np.logical_or.reduce(zones.contains(points), axis=0)
+    return np.asarray(zones.contains(points).any(axis=0), np.bool_)
 
 
 def _event(look: Look, finished: int) -> ZoneEvent:
