@@ -486,6 +486,12 @@ VIDEO_EVENTS: Final = Table(
         ("state", pa.string(), False, "cut; labelled; failed: the labeller gave no answer, see reason"),
         ("reason", pa.string(), True, "why it failed, in one word"),
         ("labeller", pa.string(), True, "what labelled it: a model, a service or a hook"),
+        (
+            "images",
+            pa.string(),
+            True,
+            "JSON: of an import, its pictures: [{at: microseconds from start_at, sha1, ...}]",
+        ),
         ("run", pa.string(), False, "name of the run"),
     ),
     key=("source", "camera", "hour", "event"),

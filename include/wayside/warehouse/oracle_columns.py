@@ -36,7 +36,13 @@ _LONG: Final = frozenset(
         *(("road_photos", "archive_uri"), ("receipts", "receipt")),
         *(("video_files", name) for name in ("detail", "alias_of")),
         *(("video_jobs", "request"), ("video_jobs", "shards"), ("segments", "uri"), ("scans", "offsets")),
-        *(("labels", "polygon"), ("event_reviews", "labels"), ("processors", "options"), ("tracks", "path")),
+        *(
+            ("video_events", "images"),
+            ("labels", "polygon"),
+            ("event_reviews", "labels"),
+            ("processors", "options"),
+            ("tracks", "path"),
+        ),
         *(("zones", "zones"), ("zones", "lines"), ("zones", "options"), ("zones", "note")),
     }
 )
