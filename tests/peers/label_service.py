@@ -58,6 +58,11 @@ class LabelService:
         self._loop: asyncio.AbstractEventLoop | None = None
         peer.routes[PATH] = self._take
 
+    def reset(self) -> None:
+        """Forget everything, behaviours too."""
+        for kept in (self.how, self.asked, self.keys, self.told, self._answers):
+            kept.clear()
+
     @property
     def url(self) -> str:
         return self.peer.url + PATH

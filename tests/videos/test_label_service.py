@@ -67,9 +67,7 @@ def servers() -> Iterator[tuple[LabelService, House]]:
 @pytest.fixture
 def house(servers: tuple[LabelService, House], tmp_path: Path) -> House:
     service, house = servers
-    service.how.clear()
-    for kept in (service.asked, service.keys, service.told):
-        kept.clear()
+    service.reset()
     house.root, house.time = tmp_path / "callbacks", Time()
     return house
 
