@@ -84,7 +84,7 @@ def frames(
     limits: VideoLimits = DEFAULT_LIMITS,
     start_s: float = 0.0,
     end_s: float | None = None,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Yield the pictures of a video, all of them or those of regular instants.
 
     Args:
@@ -172,9 +172,14 @@ def upright(picture: VideoFrame) -> Image:
     """Return a picture's pixels, turned and mirrored as its container says; uint8 [H, W, 3], blue-green-red."""
     image: Image = picture.to_ndarray(format="bgr24")  # type: ignore[assignment]
     rotation, mirrored = turned(picture)
-    if mirrored:
-        image = image[:, ::-1]
-    return np.ascontiguousarray(np.rot90(image, -rotation // 90)) if rotation or mirrored else image
+    return turn(image, rotation, mirrored=mirrored)
+
+
+def turn(image: Image, rotation: int, *, mirrored: bool) -> Image:
+    """Mirror a picture, if so, and then turn it clockwise by 0, 90, 180 or 270 degrees."""
+    if not rotation and not mirrored:
+        return image
+    return np.ascontiguousarray(np.rot90(image[:, ::-1] if mirrored else image, -rotation // 90))
 
 
 def turned(picture: VideoFrame) -> tuple[int, bool]:
