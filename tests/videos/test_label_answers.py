@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.videos.labelling import START
+from tests.videos.event_pictures import START
 
 from wayside.videos.labellers.answers import MAX_ANSWER_BYTES, image_time, label_name, read_answer
 from wayside.videos.labellers.base import AnswerError

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from tests.peers.asgi import serving
 from tests.peers.label_service import LabelService, serving_labels
-from tests.videos.labelling import START, Job, Time, event
+from tests.videos.event_pictures import START, Job, Time, event
 
 from wayside.core.errors import ConfigError
 from wayside.videos.labellers.base import LABEL_REASONS, LabelFailure, Labelled

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from tests.videos.labelling import START, Time
+from tests.videos.event_pictures import START, Time
 
 import wayside_plugin
 from wayside.core.errors import StoreError
