@@ -6,8 +6,9 @@ The service and the application that it answers to are real servers on 127.0.0.1
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -17,7 +18,7 @@ from tests.videos.event_pictures import START, Job, Time, event
 
 from wayside.core.errors import ConfigError
 from wayside.videos.labellers.base import LABEL_REASONS, LabelFailure, Labelled
-from wayside.videos.labellers.callbacks import Callbacks
+from wayside.videos.labellers.callbacks import Ask, Callbacks, Expected, Outcome
 from wayside.videos.labellers.http import HttpLabeller, Sent
 from wayside.videos.labellers.service import Service, ServiceOptions
 from wayside_airflow.web.callbacks import create_callback_app
@@ -245,6 +246,60 @@ def test_killed_between_the_request_and_the_note(house: House, monkeypatch: pyte
     assert house.service.answer("front", 1) == 200
     assert house.service.answer("front", 1, {"status": "success", "labels": {}}) == 409
     assert isinstance(house.labeller().collect("front-0"), Labelled)
+
+
+@pytest.mark.parametrize("how", ["", "at once", "before", "400"])
+def test_killed_around_every_write(house: House, how: str) -> None:
+    """Whatever the last write was, whoever comes next ends with the same, and asks once more at the most."""
+    wanted = ended(house, "front", how)[1]
+    for number in range(8):
+        camera = f"front-{number}"
+        house.service.how[camera] = how
+        dying = house.labeller()
+        dying._callbacks = Dying(house.root, number)
+        try:
+            dying.send(event(camera))
+        except Killed:
+            house.labeller().send(event(camera))
+        else:
+            assert number >= 6, "the first three writes, before and after each, can all be cut short"
+        house.service.settled()
+        done = house.labeller().collect(f"{camera}-0")
+        assert shape(done) == shape(wanted)
+        assert house.service.times[camera] <= 2
+        assert len(set(house.service.keys[camera])) == 1
+        assert {status for status, _ in house.service.told[camera]} <= {200}
+
+
+class Dying(Callbacks):
+    """Books of a process that is killed around its write `number // 2`: before it, or right after."""
+
+    def __init__(self, root: Path, number: int) -> None:
+        super().__init__(root)
+        self._left = number
+
+    def _dies(self, write: Callable[[], Any]) -> Any:
+        for step in (lambda: None, write):
+            done = step()
+            self._left -= 1
+            if self._left < 0:
+                raise Killed
+        return done
+
+    def note(self, ask: Ask) -> None:
+        self._dies(lambda: super(Dying, self).note(ask))
+
+    def expect(self, token: str, ask: Ask, deadline: datetime) -> None:
+        self._dies(lambda: super(Dying, self).expect(token, ask, deadline))
+
+    def close(self, ask: Ask | Expected, outcome: Outcome) -> Outcome:
+        done: Outcome = self._dies(lambda: super(Dying, self).close(ask, outcome))
+        return done
+
+
+def shape(done: Labelled | LabelFailure | None) -> object:
+    """What an event ended as, without its id."""
+    return done.labels if isinstance(done, Labelled) else done and done.reason
 
 
 def test_killed_in_a_pause_and_answered_meanwhile(house: House) -> None:
