@@ -67,7 +67,7 @@ def make_archive(root: Path, number: int, made: dict[str, bytes], seed: int = 20
     odd = _odd(archive, made)
     aliases = max(2, number // 20)
     videos = number - aliases - odd
-    kinds = [name for name in CLIPS]
+    kinds = list(CLIPS)
     for one in range(videos):
         kind = kinds[one % len(kinds)]
         camera = CAMERAS[one % len(CAMERAS)]

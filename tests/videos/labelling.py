@@ -1,43 +1,20 @@
-"""What tests of labellers share: a clock that only sleeping moves, events with pictures, and a job."""
+"""A labeller for tests that knows nothing: what it says of a picture follows from its bytes alone."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+import hashlib
 
-from tests.peers.pictures import jpeg
+from wayside.videos.labellers.base import EventPictures, LabelFailure, Labelled, LabelOf
 
-from wayside.videos.labellers.base import EventPictures, Picture
-
-START = datetime(2026, 5, 2, 9, 40, 0, 123456, tzinfo=UTC)
-JPEG = jpeg(64, 48)
+NAMES = ("boat", "buoy", "gull", "tuna")
 
 
-@dataclass
-class Time:
-    """A clock that is read, and moved by whoever sleeps."""
-
-    now: datetime = START
-    slept: list[float] = field(default_factory=list)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += timedelta(seconds=seconds)
-
-
-@dataclass(frozen=True)
-class Job:
-    source: str = "Boat"
-    run: str = "run-1"
-    hook_data: str = ""
-    redo: bool = False
-
-
-def event(camera: str, number: int = 0, *, pictures: int = 2, data: bytes = JPEG) -> EventPictures:
-    """An event of a camera: a cover and samples, a second apart."""
-    taken = [
-        Picture(START + timedelta(seconds=second), data, "sample" if second else "cover", 64, 48)
-        for second in range(pictures)
-    ]
-    return EventPictures(f"{camera}-{number}", "Boat", camera, tuple(taken))
+def label(event: EventPictures, *, refuse: bool = True) -> Labelled | LabelFailure:
+    """Give each picture of an event one or two labels; refuse one event in eleven or so."""
+    if refuse and int(hashlib.sha256(event.event.encode()).hexdigest(), 16) % 11 == 0:
+        return LabelFailure(event.event, "refused", "400: not such an event")
+    labels = []
+    for picture in event.pictures:
+        digest = hashlib.sha256(picture.jpeg).digest()
+        for number in range(1 + digest[0] % 2):
+            name = NAMES[digest[number + 1] % len(NAMES)]
+            labels.append(LabelOf(picture.at, name, digest[number + 3] / 255, (0.1, 0.2, 0.3, 0.4 + number / 10)))
+    return Labelled(event.event, "test:bytes", None, tuple(labels))

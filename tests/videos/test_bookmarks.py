@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import xmlschema
 from hypothesis import given, settings
-from tests.videos.bookmarked import EVENT, EVERYTHING, NOON, SHA1, bookmarks, bearing
+from tests.videos.bookmarked import EVENT, EVERYTHING, NOON, SHA1, bearing, bookmarks
 from tests.videos.shared_data import SHARED, needs_shared
 
 from wayside.core.errors import ConfigError

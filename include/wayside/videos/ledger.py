@@ -210,10 +210,12 @@ class Ledger:
             for one in plan:
                 done = base.execute(
                     "UPDATE contents SET state = ?, cut = ?, labelling = ?, job = ?, shard = ?, again = 0,"
-                    " reason = NULL, detail = NULL, updated_at = ?"
+                    " reason = CASE ? WHEN 'planned' THEN NULL ELSE reason END,"
+                    " detail = CASE ? WHEN 'planned' THEN NULL ELSE detail END, updated_at = ?"
                     " WHERE sha256 = ? AND state = ? AND revision = ? AND camera = ? AND start_at = ?",
                     (
-                        *(one.state, one.cut, one.labelling, one.job, one.shard, now, one.content.sha256),
+                        *(one.state, one.cut, one.labelling, one.job, one.shard, one.state, one.state, now),
+                        one.content.sha256,
                         *(one.content.state, one.content.revision, one.content.camera, as_text(one.content.start_at)),
                     ),
                 )

@@ -188,7 +188,7 @@ class Cutter:
         return Event(
             event=event,
             start_us=motion.start_us,
-            end_us=motion.end_us,
+            end_us=max(motion.start_us + 1, min(motion.end_us, round(content.duration_s * 1_000_000))),
             score=round(motion.score, 6),
             cover_us=motion.cover_us,
             colours=motion.colours,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from wayside.core.clock import Clock
 from wayside.core.tables import CAMERAS, LABELS, SCHEMA_VERSION, SEGMENTS, VIDEO_EVENTS, VIDEO_FILES, Table
@@ -18,7 +18,7 @@ from wayside.store.places import Place
 from wayside.videos.job import ImportJob
 from wayside.videos.ledger import Ledger
 from wayside.videos.records import Content, FileRow, State
-from wayside.videos.shelf import EVENT_DIGITS, Answer, Event, SegmentEvents, Shelf, at, picture_key
+from wayside.videos.shelf import Answer, Event, SegmentEvents, Shelf, at, picture_key
 from wayside.warehouse.layout import locked
 from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
 from wayside.warehouse.scope import Scope
@@ -139,21 +139,27 @@ class Publisher:
         results = [one for content in changed if (one := result_of(self._ledger, self._shelf, content.sha256))]
         here = [one for one in results if (one.content.camera, one.content.hour) == (camera, hour)]
         hashes = {one.content.sha256 for one in results}
-        heads = {sha256[:EVENT_DIGITS] for sha256 in hashes}
         scope = Scope(self._source, camera=camera, hour=hour)
-        self._replace(
-            SEGMENTS, scope, [self._segment(one.content) for one in here], lambda row: row["segment"] in hashes
-        )
+        others = [row for row in self._read(SEGMENTS, scope) if row["segment"] not in hashes]
+        self._put(SEGMENTS, scope, [*others, *(self._segment(one.content) for one in here)])
         events = [self._event(one, event) for one in here for event in one.found.events]
-        self._replace(VIDEO_EVENTS, scope, events, lambda row: row["segment"] in hashes)
-        labels = [row for one in here for row in self._labels(one)]
-        self._replace(LABELS, scope, labels, lambda row: _head(row["event"]) in heads)
+        ours = {row["event"] for row in events}
+        # An event that was imported may turn out to be one of ours.
+        kept = [
+            row for row in self._read(VIDEO_EVENTS, scope) if row["segment"] not in hashes and row["event"] not in ours
+        ]
+        self._put(VIDEO_EVENTS, scope, [*kept, *events])
+        theirs = {row["event"] for row in kept}
+        labels = [row for row in self._read(LABELS, scope) if row["event"] in theirs]
+        self._put(LABELS, scope, [*labels, *(row for one in here for row in self._labels(one))])
         return here
 
-    def _replace(self, table: Table, scope: Scope, rows: Sequence[Row], is_replaced: Any) -> None:
-        kept = [row for row in self._lake.read(table, scope).to_pylist() if not is_replaced(row)]
-        if kept or rows or self._lake.published(table, scope):
-            self._lake.publish(table, scope, to_arrow(table, [*kept, *rows]))
+    def _read(self, table: Table, scope: Scope) -> list[Row]:
+        return cast("list[Row]", self._lake.read(table, scope).to_pylist())
+
+    def _put(self, table: Table, scope: Scope, rows: Sequence[Row]) -> None:
+        if rows or self._lake.published(table, scope):
+            self._lake.publish(table, scope, to_arrow(table, rows))
 
     def _where(self, content: Content) -> Row:
         return {"source": self._source, "camera": content.camera, "hour": content.hour}
@@ -263,8 +269,3 @@ def _progress(file: FileRow, content: Content) -> Row:
         gone = {"reason": "gone", "detail": "the file was taken away before it was looked into"}
         return row | {"status": "quarantined"} | gone
     return row | {"status": "planned"}
-
-
-def _head(event: str) -> str:
-    """Return the part of an event's id that names its segment."""
-    return event.partition("-")[0]
