@@ -76,6 +76,7 @@ class Importer:
             StoreUnavailableError: the archive is out of reach; what was read so far is known to the next run.
             ConfigError: there is no such folder, or the pattern takes too long.
         """
+        self.warehouse.save_plan(_job_name(self.job.run), self.job.model_dump(mode="json"))
         with locked(self.ledger.folder / "locks" / "scan"):  # a second run waits, and then finds all files known
             return Scan(self.job, self.place, self.ledger, self._limits, self.settings.workers).run(progress)
 
@@ -101,7 +102,6 @@ class Importer:
             document = {"contents": [one.sha256 for one in some], "hash_map": hash_map(some)}
             self.warehouse.save_plan(shard.plan, document)
         self.warehouse.save_plan(_shards_name(self.job.run), [shard.model_dump(mode="json") for shard in shards])
-        self.warehouse.save_plan(_job_name(self.job.run), self.job.model_dump(mode="json"))
         ledger.assign(
             [
                 one
@@ -253,12 +253,12 @@ class Importer:
 
 
 def has_job(lake: ParquetWarehouse, run: str) -> bool:
-    """Tell whether a run was planned."""
+    """Tell whether a run has begun: what it was told is kept from its scan on."""
     return lake.has_plan(_job_name(run))
 
 
 def load_job(lake: ParquetWarehouse, run: str) -> ImportJob:
-    """Return the job of a run that was planned; raise `StoreError` if its plan is gone."""
+    """Return what a run was told; raise `StoreError` if that is gone."""
     return ImportJob.model_validate(lake.load_plan(_job_name(run)))
 
 
