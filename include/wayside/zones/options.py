@@ -1,7 +1,7 @@
 """What a processor is told, by its kind.
 
 * `traffic`: the options of counting, `wayside.counting.options`, of mode match or improved.
-* `objects`: those of improved mode; what belongs to tracks alone is not looked at.
+* `objects`: the same; what belongs to tracks alone is not looked at.
 * `faces`: below. Crops of faces are kept only where somebody asks for them in so many words.
 """
 
@@ -60,17 +60,14 @@ def parse_options(
         raise ConfigError(f"options have {MOST_TEXT} characters at most, not {len(value)}")
     if kind == "faces":
         return _faces(value)
-    found = parse_count_options(value if isinstance(value, str) else dict(value))
-    if kind == "objects" and isinstance(found, MatchOptions):
-        raise ConfigError("options of counting: mode `match` counts traffic; objects are counted in mode `improved`")
-    return found
+    return parse_count_options(value if isinstance(value, str) else dict(value))
 
 
 def check_options(kind: str, options: BaseModel, zones: ZoneSet) -> None:
     """Raise `ConfigError` where options and shapes do not go together."""
     if kind == "traffic" and isinstance(options, ImprovedOptions) and not zones:
         raise ConfigError("traffic needs a zone to enter or a line to cross: draw one")
-    if (kind != "traffic" or isinstance(options, MatchOptions)) and zones.lines:
+    if zones.lines and (kind != "traffic" or isinstance(options, MatchOptions)):
         what = "mode `match`" if kind == "traffic" else f"a processor of kind {kind}"
         raise ConfigError(f"{what} does not look at lines: take {zones.lines[0].name!r} away")
 
