@@ -14,7 +14,7 @@ from tests.videos.event_pictures import START, Job, Time, event
 
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
-from wayside.videos.labellers.base import LabelFailure, SegmentFile
+from wayside.videos.labellers.base import LabelFailure, Labelled, SegmentFile
 from wayside.videos.labellers.hook import HookLabeller, load_hook
 from wayside.videos.labellers.opened import open_labeller
 from wayside.videos.labellers.records import Records
@@ -128,14 +128,14 @@ def test_a_video_that_is_not_taken_stops_no_other(
 ) -> None:
     labeller, job = box.labeller()
     labeller.begin(job, ["front", "rear"], archive)
-    refused, failed, taken = (labeller.post(archive[number]) for number in (2, 3, 1))
+    refused, failed, taken = labeller.post_all(archive[number] for number in (2, 3, 1))
     assert refused == LabelFailure(archive[2].sha256, "hook_refused", "hook:box_hook did not take front-2.mp4")
     assert isinstance(failed, LabelFailure)
     assert failed.reason == "hook_failed"
     assert "OSError: the box hung up" in failed.message
     assert "Traceback" in caplog.text
     assert "box_hook.py" in caplog.text
-    assert taken is None
+    assert taken == Labelled(archive[1].sha256, "hook:box_hook", None, ())
 
 
 def test_what_was_done_is_not_done_again(box: Box, archive: list[SegmentFile]) -> None:

@@ -354,6 +354,21 @@ def test_label_waits_where_there_is_an_address(house: House) -> None:
     assert sum(house.time.slept) == PATIENCE
 
 
+def test_all_events_go_out_before_any_is_waited_for(house: House) -> None:
+    house.service.how |= {"b": "at once", "c": "400", "d": "never"}
+    answered = house.time.sleep
+
+    def sleep(seconds: float) -> None:
+        house.service.settled()
+        answered(seconds)
+
+    house.time.sleep = sleep  # type: ignore[method-assign]
+    done = list(house.labeller().label_all(map(event, "abcd")))
+    kinds = [(one.event, one.reason if isinstance(one, LabelFailure) else len(one.labels)) for one in done]
+    assert kinds == [("b-0", 4), ("c-0", "refused"), ("a-0", 4), ("d-0", "no_answer")]
+    assert house.service.times == dict.fromkeys("abcd", 1)
+
+
 def test_nothing_secret_is_kept(house: House) -> None:
     ended(house, "front", "late")
     token = house.service.asked["front"][0]["callback_url"].rpartition("/")[2]

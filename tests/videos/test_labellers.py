@@ -49,10 +49,13 @@ def test_our_detector_says_what_it_finds_in_each_picture(settings: Settings) -> 
 
 def test_a_picture_that_cannot_be_decoded_fails_its_event_alone(settings: Settings) -> None:
     labeller = open_labeller("onnx:WaysideV1", settings)
-    failed = labeller.label(event("front", data=JPEG[:200]))
+    events = [event("a"), event("b", data=JPEG[:200]), event("c")]
+    first, failed, last = labeller.label_all(iter(events))
     assert isinstance(failed, LabelFailure)
     assert failed.reason == "bad_picture"
-    assert isinstance(labeller.label(event("front")), Labelled)
+    assert [one.event for one in (first, failed, last)] == ["a-0", "b-0", "c-0"]
+    assert first == labeller.label(events[0])
+    assert isinstance(last, Labelled)
 
 
 def test_no_labeller_says_nothing(settings: Settings) -> None:

@@ -6,7 +6,7 @@ with a reason, and the import goes on with the next.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -164,7 +164,7 @@ class Labeller(ABC):
     Attributes:
         name: what its labels are signed with.
         takes_videos: true: `post` each video, and `finish` after the last; `label` then adds nothing.
-        answers_later: true: `send` the events, wait, `collect`; `label` does all three and waits in between.
+        answers_later: true: `send` the events, wait, `collect`; `label` and `label_all` do all three, and wait.
     """
 
     name: str
@@ -187,9 +187,19 @@ class Labeller(ABC):
     def label(self, event: EventPictures) -> Labelled | LabelFailure:
         """Label one event."""
 
+    def label_all(self, events: Iterable[EventPictures]) -> Iterator[Labelled | LabelFailure]:
+        """Label events and yield what came of each as soon as it is known; `events` is read one by one."""
+        for event in events:
+            yield self.label(event)
+
     def post(self, video: SegmentFile) -> LabelFailure | None:
         """Hand a video over; None if all is well. Only a labeller that takes videos is asked to."""
         return None
+
+    def post_all(self, videos: Iterable[SegmentFile]) -> Iterator[Labelled | LabelFailure]:
+        """Hand videos over and yield what came of each, under its SHA-256; one that was taken has no labels."""
+        for video in videos:
+            yield self.post(video) or Labelled(video.sha256, self.name, None, ())
 
     def finish(self) -> bool:
         """Say that all videos of the run were handed over; false if the other side does not take note."""

@@ -113,12 +113,27 @@ class HttpLabeller(Labeller):
 
     def label(self, event: EventPictures) -> Labelled | LabelFailure:
         """Send one event and wait for its answer, in this process."""
-        sent = self.send(event)
-        done = self.collect(event.event)
-        while done is None and sent.state == "waiting":
+        return next(self.label_all([event]))
+
+    def label_all(self, events: Iterable[EventPictures]) -> Iterator[Labelled | LabelFailure]:
+        """Send all events, then wait for their answers, in this process; yield each answer when it is there."""
+        waiting: list[str] = []
+        for event in events:
+            self.send(event)
+            yield from self._collected(waiting, [event.event])
+        while waiting:
             self._sleep(_POLL)
-            done = self.collect(event.event)
-        return done or LabelFailure(event.event, "no_answer", "nothing is known of it any more")
+            looked, waiting = waiting, []
+            yield from self._collected(waiting, looked)
+
+    def _collected(self, waiting: list[str], events: Iterable[str]) -> Iterator[Labelled | LabelFailure]:
+        """Yield what is there; what is not goes to `waiting`."""
+        for event in events:
+            done = self.collect(event)
+            if done is None:
+                waiting.append(event)
+            else:
+                yield done
 
     def send(self, event: EventPictures) -> Sent:
         """Send an event to the service, unless it is under way or answered.

@@ -3,11 +3,14 @@
 What moves and how is no label here: colours and directions are columns of the event, found without a model.
 """
 
+from collections.abc import Iterable, Iterator
+
 from wayside.core.errors import ImageError
 from wayside.core.settings import Settings
 from wayside.videos.labellers.base import Box, EventPictures, LabelFailure, Labelled, Labeller, LabelOf, Picture
 from wayside.vision.decode import Limits, decode
 from wayside.vision.detector import Detector, load_detector
+from wayside.vision.stream import Failure, stream
 
 
 class OnnxLabeller(Labeller):
@@ -16,17 +19,19 @@ class OnnxLabeller(Labeller):
     Args:
         detector: finds the objects.
         limits: caps on the pictures.
+        workers: threads of `label_all`; 0: one per core.
     """
 
-    def __init__(self, detector: Detector, limits: Limits) -> None:
+    def __init__(self, detector: Detector, limits: Limits, workers: int = 0) -> None:
         self.name = f"onnx:{detector.name}"
         self._detector = detector
         self._limits = limits
+        self._workers = workers
 
     @classmethod
     def load(cls, model: str, settings: Settings) -> "OnnxLabeller":
         """Load a model by the name of its card; raise `ModelError` where it cannot be used."""
-        return cls(load_detector(model, settings), Limits.of(settings))
+        return cls(load_detector(model, settings), Limits.of(settings), settings.workers)
 
     def label(self, event: EventPictures) -> Labelled | LabelFailure:
         """Label one event: the objects of each picture, best first."""
@@ -37,6 +42,13 @@ class OnnxLabeller(Labeller):
         except ImageError as error:
             return LabelFailure(event.event, "bad_picture", f"{error.reason}: {error}")
         return Labelled(event.event, self.name, self._detector.sha256, tuple(labels))
+
+    def label_all(self, events: Iterable[EventPictures]) -> Iterator[Labelled | LabelFailure]:
+        """Label events on every core, in order."""
+        for done in stream(events, self.label, workers=self._workers):
+            if isinstance(done, Failure):
+                raise done.error
+            yield done
 
     def _found(self, picture: Picture) -> list[LabelOf]:
         decoded = decode(picture.jpeg, limits=self._limits, at_least=self._detector.input_size)
