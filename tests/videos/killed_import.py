@@ -13,6 +13,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import traceback
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,8 +91,12 @@ def main(folder: str, seed: str, trials: str, files: str) -> None:
 
     def run(name: str, instant: int = 0) -> int:
         def work() -> None:
-            watched(root / name)
-            run_import(root / name)
+            try:
+                watched(root / name)
+                run_import(root / name)
+            except BaseException:
+                traceback.print_exc()
+                raise
 
         return forked(root / name, work, instant)
 

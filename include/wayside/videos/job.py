@@ -6,6 +6,7 @@ short hashes tell what of an earlier run still holds: one of all that decides wh
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -18,11 +19,14 @@ from wayside.media.motion import MotionOptions
 from wayside.store.places import absolute, below
 from wayside.videos.bookmarks import FORMATS, Format
 from wayside.videos.hookdata import HookData
+from wayside.videos.jsontext import load_json
 from wayside.videos.names import NamePattern
 
 MAX_SHARDS: Final = 1000
 """Shards of a run at most: Airflow maps a task over 1024 values, and its scheduler slows down well before."""
 
+_SECRET: Final = re.compile(r"token|secret|passw|api_?key|credential|auth", re.IGNORECASE)
+_NOT_SOURCES: Final = frozenset({"callbacks", "hooks"})  # folders beside those of sources
 # Change it where the same options give other events than before, so that archives are cut anew when they are asked for.
 _ENGINE: Final = 1
 
@@ -73,12 +77,15 @@ class ImportJob(BaseModel):
     @field_validator("hook_data")
     @classmethod
     def _without_secrets(cls, text: str) -> str:
-        """Keep what means something here: files of hook data hold tokens, and what a run is told lies on the disk."""
-        return HookData.parse(text).as_json()
+        """Check hook data, and drop tokens and the like: what a run is told lies on the disk."""
+        HookData.parse(text)
+        said = load_json(text.removeprefix("\ufeff"), "hook data") if text.strip() else {}
+        return json.dumps(_open_part(said), sort_keys=True, ensure_ascii=False)
 
     def model_post_init(self, _context: object) -> None:
         """Check what no single field shows; raise `ConfigError`."""
-        source_id(self.source)
+        if source_id(self.source) in _NOT_SOURCES:
+            raise ConfigError(f"an archive may not be called {self.source}: choose another name")
         run_id(self.run)
         _ = self.names, self.hooks
         if not self.input.strip():
@@ -116,6 +123,13 @@ class ImportJob(BaseModel):
 def holds(known: str | None, wanted: str) -> bool:
     """Tell whether what was done under the id `known` need not be done again for `wanted`."""
     return known is not None and (known == wanted or known.partition("+")[0] == wanted)
+
+
+def _open_part(said: Any) -> Any:
+    """Return a JSON value without what looks like a secret; a hook may read keys that mean nothing here."""
+    if isinstance(said, dict):
+        return {name: _open_part(value) for name, value in said.items() if not _SECRET.search(name)}
+    return [_open_part(value) for value in said] if isinstance(said, list) else said
 
 
 def new_job(
