@@ -72,3 +72,15 @@ class ReviewLink(BaseOperatorLink):
         """Return the address of the contact sheet, empty where no picture waits."""
         run = cast("Worked", operator).run_shown
         return page(f"photos/review/{run}") if run else ""
+
+
+@attrs.define
+class JobLink(BaseOperatorLink):
+    """From a task of an import to the page of its job."""
+
+    name = "Job"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address of the page of the job, empty where nothing was planned."""
+        run = cast("Worked", operator).run_shown
+        return page(f"jobs/{run}") if run else ""

@@ -213,6 +213,10 @@ class Importer:
         self._publisher().publish_files()
         return done
 
+    def has_shards(self) -> bool:
+        """Tell whether this run was planned."""
+        return self.warehouse.has_plan(_shards_name(self.job.run))
+
     def shards(self) -> list[VideoShard]:
         """Return the shards of this run as they were planned last."""
         return [VideoShard.model_validate(one) for one in self.warehouse.load_plan(_shards_name(self.job.run))]
