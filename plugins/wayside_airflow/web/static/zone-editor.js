@@ -14,18 +14,31 @@ import { Tools } from "./zone-tools.js";
 const page = document.querySelector("[data-editor]");
 const one = (name) => page.querySelector(`[data-part="${name}"]`);
 const act = (name) => page.querySelector(`[data-do="${name}"]`);
-const { urls, size, limits, shapes, version, shown } = JSON.parse(page.dataset.editor);
-const state = { version };
+const { urls, size, limits, shapes, processor, version, shown, options: told } = JSON.parse(page.dataset.editor);
+const { source, camera, kind, number } = processor;
+const state = { version, saving: false };
+/** One that is not stored yet has no version. */
+const fresh = version === 0;
 
 const drawing = new Drawing(shapes, limits);
 const canvas = new Canvas(one("stage"), drawing, size);
 const tools = new Tools(canvas, (text) => (one("hint").textContent = text));
 const list = new List(one("shapes"), drawing, tools);
-const options = new Options(one("options"));
+const options = new Options(one("options"), told);
 new Pointer(canvas, tools);
 new Keys(canvas, tools);
 
-const changed = () => drawing.dirty || options.dirty || shown !== version;
+const changed = () => fresh || drawing.dirty || options.dirty || shown !== version;
+
+/** Only traffic of mode improved looks at lines. */
+const lines = () => kind === "traffic" && options.mode !== "match";
+
+/** What does not go together, as the server would say. */
+const mismatch = () => {
+  const line = drawing.shapes.find((each) => each.kind === "line");
+  if (line && !lines()) return `Lines are not counted here: delete “${line.name}”.`;
+  return lines() && !drawing.shapes.length ? "Draw a zone or a line first." : "";
+};
 
 /** Bring buttons and the line that says what stands in the way up to date. */
 const refresh = () => {
@@ -36,11 +49,12 @@ const refresh = () => {
   act("delete").disabled = !picked;
   act("flip").hidden = picked?.kind !== "line";
   one("none").hidden = drawing.shapes.length > 0;
-  const obstacle = drawing.obstacle || options.obstacle;
+  page.querySelector('[data-tool="line"]').hidden = !lines();
+  const obstacle = drawing.obstacle || options.obstacle || mismatch();
   one("obstacle").textContent = obstacle;
   one("obstacle").hidden = !obstacle;
-  one("save").disabled = Boolean(obstacle) || !changed();
-  one("preview").disabled = Boolean(obstacle);
+  one("save").disabled = Boolean(obstacle) || !changed() || state.saving;
+  if (one("preview")) one("preview").disabled = Boolean(obstacle);
   one("unsaved").hidden = !changed();
 };
 
@@ -93,17 +107,21 @@ const say = (kind, ...parts) => {
 };
 
 const save = async () => {
-  one("save").disabled = true;
+  state.saving = true;
+  refresh();
   say("busy", "Saving …");
+  const note = one("note").value.trim() || null;
   try {
-    const note = one("note").value.trim();
-    const answer = await ask(urls.save, { method: "PUT", body: { ...body(), note: note || null, expected_version: state.version } });
+    const answer = fresh
+      ? await ask(urls.save, { method: "POST", body: { ...body(), source, camera, kind, name: one("name").value, enabled: one("enabled").checked, note } })
+      : await ask(urls.save, { method: "PUT", body: { ...body(), note, expected_version: state.version } });
     drawing.keep();
     options.keep();
     // The page again, with the new version in its list.
-    location.assign(`${urls.page}?saved=${answer.version}`);
+    location.assign(`${urls.page}/${answer.processor}?saved=${answer.version}`);
   } catch (error) {
     refusal(error);
+    state.saving = false;
     refresh();
   }
 };
@@ -112,7 +130,7 @@ const save = async () => {
 const refusal = (error) => {
   if (error.status !== 409 || !error.data.version) return say("bad", error.message);
   const { version: newer } = error.data;
-  const look = make("a", { class: "button quiet", href: `${urls.page}?version=${newer}`, target: "_blank", rel: "noopener" }, `Look at version ${newer}`);
+  const look = make("a", { class: "button quiet", href: `${urls.page}/${number}?version=${newer}`, target: "_blank", rel: "noopener" }, `Look at version ${newer}`);
   const force = make("button", { type: "button", class: "button quiet" }, `Save mine as version ${newer + 1}`);
   force.addEventListener("click", () => {
     state.version = newer;
@@ -125,7 +143,21 @@ one("save").addEventListener("click", save);
 one("note").addEventListener("keydown", (event) => event.key === "Enter" && !one("save").disabled && save());
 addEventListener("beforeunload", (event) => (drawing.dirty || options.dirty) && event.preventDefault());
 
-one("preview").addEventListener("click", () => preview(one("result"), one("preview"), urls.preview, () => ({ ...body(), day: one("day").value })));
+one("preview")?.addEventListener("click", () => {
+  const asked = { ...body(), source, camera, kind, processor: number, day: one("day").value };
+  preview(one("result"), one("preview"), urls.preview, asked);
+});
+
+/** A still that cannot be made: say why. The picture's own request does not tell. */
+const still = one("still");
+const lost = async () => {
+  still.classList.add("gone");
+  const why = await ask(still.src).then(() => "The still cannot be shown.", (error) => error.message);
+  one("gone").textContent = `${why} You can draw all the same.`;
+  one("gone").hidden = false;
+};
+if (still?.complete && !still.naturalWidth) lost();
+still?.addEventListener("error", lost);
 
 const recount = one("recount");
 recount?.addEventListener("click", async () => {
@@ -142,18 +174,21 @@ recount?.addEventListener("click", async () => {
   }
 });
 
-one("name").addEventListener("change", () => patch({ name: one("name").value }));
-one("enabled").addEventListener("change", () => patch({ enabled: one("enabled").checked }));
-
 /** Name and switch take effect at once: they are no part of a version. */
-const patch = async (values) => {
-  const into = one("patched");
+const patch = async (values, into, undo) => {
+  if (fresh) return;
   try {
     await ask(urls.change, { method: "PATCH", body: values });
-    into.textContent = "Saved";
+    into.textContent = "saved";
   } catch (error) {
     into.textContent = error.message;
+    undo();
   }
 };
+one("name").addEventListener("change", () => patch({ name: one("name").value }, one("renamed"), () => (one("name").value = processor.name)));
+one("enabled").addEventListener("change", () => {
+  const on = one("enabled").checked;
+  patch({ enabled: on }, one("switched"), () => (one("enabled").checked = !on));
+});
 
 refresh();

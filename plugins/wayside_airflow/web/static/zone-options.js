@@ -1,9 +1,11 @@
 // The form of options: what counting is told, read from fields that the server made of the options' own description.
 
 export class Options extends EventTarget {
-  constructor(form) {
+  /** `told` are the options as they are; what the form does not show stays as it is. */
+  constructor(form, told) {
     super();
     this.form = form;
+    this.told = told;
     this.modes = [...form.querySelectorAll("[data-mode]")];
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => this.#turn());
@@ -25,9 +27,14 @@ export class Options extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  get mode() {
+    return this.#part.dataset.mode;
+  }
+
   get values() {
     const part = this.#part;
-    const values = part.dataset.mode ? { mode: part.dataset.mode } : {};
+    const { mode } = this.told;
+    const values = mode === undefined || mode === part.dataset.mode ? { ...this.told } : { mode: part.dataset.mode };
     for (const field of part.querySelectorAll("[data-type]")) values[field.dataset.name ?? field.name] = this.#value(field);
     return values;
   }

@@ -37,8 +37,8 @@ export const preview = async (host, button, url, body) => {
   button.disabled = true;
   host.replaceChildren(make("p", { class: "sub" }, "Counting …"));
   try {
-    const answer = await ask(url, { method: "POST", body: body() });
-    const looked = `${figure(Math.round(answer.watched_s / 60))} minutes of video, ${figure(answer.looks)} frames looked at, ${figure(answer.tracks)} tracks.`;
+    const answer = await ask(url, { method: "POST", body });
+    const looked = `${figure(Math.round(answer.watched_s / 60))} minutes of video, ${figure(answer.looks)} frames looked at.`;
     host.replaceChildren(make("p", { class: "sub" }, looked), make("div", { class: "scroll" }, table(answer)));
   } catch (error) {
     host.replaceChildren(make("p", { class: "fault" }, error.message));
