@@ -187,12 +187,22 @@ def checked(text: str, what: str, most: int = MAX_TEXT) -> str:
     """Return a text that every format can carry; raise `ConfigError` for any other."""
     if len(text) > most:
         raise ConfigError(f"{what} has {len(text)} characters; at most {most} are allowed: {text[:60]!r}")
-    odd = [char for char in text if unicodedata.category(char) in {"Cc", "Cs"} or ord(char) & 0xFFFE == 0xFFFE]
+    odd = next((char for char in text if _is_odd(char)), None)
     if odd:
-        raise ConfigError(
-            f"{what} has the character U+{ord(odd[0]):04X}, which not every format can carry: {text[:60]!r}"
-        )
+        raise ConfigError(f"{what} has the character U+{ord(odd):04X}, which not every format can carry: {text[:60]!r}")
     return text
+
+
+def carried(text: str) -> str:
+    """Return a text of a table, say the name of a file, with U+FFFD for each character that not every format carries.
+
+    Of one that is too long the beginning is left.
+    """
+    return "".join("\ufffd" if _is_odd(char) else char for char in text)[:MAX_TEXT]
+
+
+def _is_odd(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cs"} or ord(char) & 0xFFFE == 0xFFFE
 
 
 def _utc(moment: datetime) -> datetime:
