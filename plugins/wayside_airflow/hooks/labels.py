@@ -38,10 +38,12 @@ def answer_address(token: str) -> str:
     """
     from airflow.configuration import conf
 
-    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    from wayside.videos.labellers.opened import answers_at
+
+    base = conf.get("api", "base_url", fallback="")
     if not base:
         raise ConfigError("a label service cannot answer: set [api] base_url to the address of Airflow as it sees it")
-    return f"{base}/wayside-callbacks/labels/{token}"
+    return answers_at(base)(token)
 
 
 def _address(connection: object) -> str:

@@ -29,6 +29,11 @@ def hooks_folder(settings: Settings) -> Path:
     return settings.config / "hooks"
 
 
+def answers_at(base: str) -> Callable[[str], str]:
+    """Return what makes of a token the address of its answer, below the address of an Airflow with our plugin."""
+    return lambda token: f"{base.rstrip('/')}/wayside-callbacks/labels/{token}"
+
+
 def open_labeller(
     text: str,
     settings: Settings,
