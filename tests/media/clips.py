@@ -9,6 +9,7 @@ MP4 at the end, where a file that is cut off loses it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +27,7 @@ COLOURS = {  # blue, green, red
     "orange": (20, 130, 240),
     "purple": (160, 40, 130),
 }
+T0 = datetime(2026, 6, 8, 7, 0, tzinfo=UTC)
 _TICKS = 90_000
 
 
@@ -109,6 +111,13 @@ def make_clip(
         container.mux(stream.encode())
         if tone is not None:
             _hum(container, tone, seconds)
+    return path
+
+
+def make_sound(path: Path, seconds: float = 1.0) -> Path:
+    """Write a file that holds sound alone, and return its path."""
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        _hum(container, container.add_stream("aac", rate=8000, layout="mono"), seconds)
     return path
 
 

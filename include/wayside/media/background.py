@@ -149,7 +149,8 @@ class Background:
 
     def _changes(self, level: Small, limit: Small, passed_s: float) -> Mask:
         """Return the pixels that changed since the picture before, and note down when they did."""
-        before = level if self._before is None else self._before
+        # What differs in the first picture moves on within the first seconds: they gave the background.
+        before = self._mean if self._before is None else self._before
         change = _greatest(np.abs(level - before))
         self._before = level
         self._since_change += np.float32(passed_s)

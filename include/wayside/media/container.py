@@ -54,7 +54,7 @@ class VideoLimits:
 
 
 class Source:
-    """A file as the demuxer sees it; an error of reading is kept, because the demuxer takes it for the file's end."""
+    """A file as the demuxer sees it: an error of reading is kept, and is the file's end as far as the demuxer knows."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -63,10 +63,10 @@ class Source:
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes."""
         try:
-            return self._file.read(size)
-        except Exception as error:
-            self.error = self.error or error
-            raise
+            return b"" if self.error else self._file.read(size)
+        except Exception as error:  # noqa: BLE001 - told by `check`
+            self.error = error
+            return b""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place of the file."""
@@ -142,6 +142,7 @@ def _look(source: Source, limits: VideoLimits) -> tuple[str, int]:
         size = source.seek(0, 2)
         source.seek(0)
         head = source.read(4096)
+        source.check()
         if not size or not head:
             raise VideoError("empty", "the file is empty")
         if size > limits.max_bytes:
@@ -233,6 +234,7 @@ def _demuxer(source: Source, kind: str, missing: int, limits: VideoLimits) -> It
     except (av.FFmpegError, ValueError) as error:
         source.check()
         raise _no_video(missing, error) from error
+    source.check()
     with container:
         yield container
 

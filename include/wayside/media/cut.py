@@ -28,7 +28,8 @@ from wayside.media.frames import DEFAULT_LIMITS, Image, shown, turn, turned
 
 LONGEST_S: Final = 120.0
 _ENCODERS: Final = ("libx264", "h264_nvenc", "h264_amf", "h264_qsv", "libopenh264", "h264_v4l2m2m")
-_X264: Final = {"preset": "veryfast", "crf": "26", "bf": "0"}
+# Without its tree of macroblocks, whose vector code gives other bytes from run to run.
+_X264: Final = {"preset": "veryfast", "crf": "26", "bf": "0", "x264-params": "mbtree=0"}
 _THREADS: Final = 2  # of the encoder; a number of our own, so that the same cut has the same bytes everywhere
 _BASE: Final = Fraction(1, 90_000)
 _SECOND: Final = 1_000_000

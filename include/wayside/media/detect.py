@@ -1,11 +1,11 @@
 """What a detector sees in a video, picture by picture: the ground that counts are made of."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,10 +82,13 @@ def scan(
         seen = detector.detect(frame.image)
         return frame.offset_us, seen.take(seen.scores >= floor)
 
-    results: Iterator[tuple[int, Detections] | Failure[Frame]]
+    # It is a generator: closed, it waits for what is under way and ends its threads.
+    results = cast(
+        "Generator[tuple[int, Detections] | Failure[Frame], None, None]",
+        stream(whole, look, workers=threads, depth=threads + 2),
+    )
     try:
-        with closing(source):
-            results = stream(whole, look, workers=threads, depth=threads + 2)
+        with closing(source), closing(results):
             for result in results:
                 if isinstance(result, Failure):
                     raise result.error

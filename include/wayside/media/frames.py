@@ -104,6 +104,8 @@ def frames(
     """
     if fps is not None and not 0 < fps <= 1000:
         raise ValueError(f"{fps} is no number of pictures a second")
+    if start_at.tzinfo is None:
+        raise ValueError(f"{start_at} has no time zone")
     begin_us = (start_at - _EPOCH) // _MICROSECOND
     rate = None if fps is None else Fraction(fps).limit_denominator(1_000_000)
     first_us, end_us = round(start_s * _SECOND), None if end_s is None else round(end_s * _SECOND)

@@ -97,7 +97,8 @@ def probe(file: BinaryIO | Path, limits: VideoLimits) -> Probe:
         stream = video.stream
         times = np.sort(np.fromiter(_times(video), np.float64))
         times = times[np.isfinite(times)]
-        duration_s, fps, variable = _spacing(times, stream.average_rate)
+        said_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        duration_s, fps, variable = _spacing(times, 0.0 if video.missing else said_s, stream.average_rate)
         if duration_s > limits.max_seconds:
             said = f"the video has {duration_s:.0f} seconds, over the limit of {limits.max_seconds:g}"
             raise VideoError("too_long", said)
@@ -126,11 +127,14 @@ def _times(video: Opened) -> Iterator[float]:
     video.source.check()
 
 
-def _spacing(times: np.ndarray[tuple[int], np.dtype[np.float64]], said: Fraction | None) -> tuple[float, float, bool]:
+def _spacing(
+    times: np.ndarray[tuple[int], np.dtype[np.float64]], said_s: float, said: Fraction | None
+) -> tuple[float, float, bool]:
     """Return duration in seconds, pictures a second, and whether they are not evenly spaced.
 
     Args:
         times: of the pictures, seconds, sorted.
+        said_s: duration as the container says, which is taken where the last picture may well be shown for so long.
         said: pictures a second as the container says, which is taken where it agrees: it is no rounded number.
     """
     rate = float(said) if said else 25.0
@@ -138,7 +142,8 @@ def _spacing(times: np.ndarray[tuple[int], np.dtype[np.float64]], said: Fraction
         return 1 / rate, rate, False
     steps = np.diff(times)
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / rate
-    duration_s = float(times[-1] - times[0]) + usual
+    lasted = float(times[-1] - times[0])
+    duration_s = said_s if 0 < said_s - lasted <= steps.max() + usual else lasted + usual
     fps = len(times) / duration_s
     if said and abs(fps - rate) <= _SAME * rate:
         fps = rate
