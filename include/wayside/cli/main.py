@@ -14,6 +14,7 @@ from wayside.cli import (
     bench,
     counts,
     demo,
+    labels,
     metadata,
     models,
     photos,
@@ -34,6 +35,7 @@ _commands.add_typer(counts.app, name="counts", help="What was counted.")
 _commands.add_typer(timeseries.app, name="timeseries", help="Daily series, seasonally adjusted.")
 _commands.add_typer(tidy.warehouse_app, name="warehouse", help="Tables: send them to another warehouse again.")
 _commands.add_typer(receipts.app, name="receipts", help="What was done to each road photo: verify, show, head.")
+_commands.add_typer(labels.app, name="labels", help="Labels of videos: export, import, convert.")
 _commands.add_typer(register.app, name="register", help="Road photos in a road authority's own table in Oracle.")
 _commands.command("fetch")(sources.fetch)
 _commands.command("analyse")(analyse.analyse)

@@ -9,6 +9,7 @@ from wayside.core.errors import ConfigError
 from wayside.videos.jsontext import load_json
 
 MAX_LABELS: Final = 10_000
+MAX_CHARACTERS: Final = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Whitelist:
         Raises:
             ConfigError: it is something else; line and column where it is no JSON.
         """
+        if len(text) > MAX_CHARACTERS:
+            raise ConfigError(f"label whitelist: longer than {MAX_CHARACTERS} characters")
         if not text.strip():
             return cls()
         said = load_json(text.removeprefix("\ufeff"), "label whitelist")

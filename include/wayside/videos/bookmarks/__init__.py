@@ -1,7 +1,7 @@
 """Bookmarks of the video importer and of Wayside: read from and written to four formats, kept in tables."""
 
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 from wayside.core.errors import ConfigError
 from wayside.videos.bookmarks.csvfile import read_csv, write_csv
@@ -17,12 +17,10 @@ __all__ = [
     "BookmarkImage",
     "BookmarkLabel",
     "Bookmarks",
-    "Format",
     "read_bookmarks",
     "write_bookmarks",
 ]
 
-Format = Literal["v1", "v2", "csv", "xml"]
 _WRITERS: Final[dict[str, Callable[[Bookmarks], bytes]]] = {
     "v1": write_v1,
     "v2": write_v2,
@@ -55,7 +53,7 @@ def read_bookmarks(data: bytes) -> Bookmarks:
     return read_csv(text)
 
 
-def write_bookmarks(bookmarks: Bookmarks, kind: Format) -> bytes:
+def write_bookmarks(bookmarks: Bookmarks, kind: str) -> bytes:
     """Return bookmarks as a file of a format; equal bookmarks give equal bytes.
 
     Raises:
