@@ -6,7 +6,7 @@ and vehicles that are 2 to 30 % of the picture wide; docs/ZONES.md says how they
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from wayside.core.errors import ConfigError
 
@@ -37,7 +37,7 @@ class ImprovedOptions(_Options):
     Attributes:
         classes: what is counted; empty: everything that the detector knows.
         score: least score with which a track starts.
-        low_score: least score with which it goes on, at most `score`.
+        low_score: least score with which it goes on; not more than `score`.
         lost_s: seconds without a box after which a track has ended; a later box starts another one.
         confirm_boxes: boxes that a track needs to count at all, the first two of them in looks that follow each other.
         reach: how far an object may be from where it is expected, in sizes of its own box for each second that passed
@@ -56,8 +56,8 @@ class ImprovedOptions(_Options):
 
     mode: Literal["improved"] = "improved"
     classes: tuple[str, ...] = ()
-    score: Score = 0.5
-    low_score: Score = 0.2
+    score: Score = 0.4
+    low_score: Annotated[Score, Field(validate_default=True)] = 0.3
     lost_s: Seconds = 2.0
     confirm_boxes: Annotated[int, Field(ge=2, le=20)] = 3
     reach: Annotated[float, Field(ge=0, le=10)] = 1.5
@@ -79,10 +79,9 @@ class ImprovedOptions(_Options):
 
     @field_validator("low_score")
     @classmethod
-    def _below(cls, low: float, info: Any) -> float:
-        if low > info.data.get("score", 1):
-            raise ValueError("low_score has to be at most score")
-        return low
+    def _at_most_score(cls, low: float, info: ValidationInfo) -> float:
+        score: float = info.data.get("score", low)
+        return min(low, score)
 
 
 CountOptions = Annotated[MatchOptions | ImprovedOptions, Field(discriminator="mode")]

@@ -24,7 +24,7 @@ Doubles = NDArray[np.float64]
 
 WIDTH: Final = 1000.0
 """Of a picture in the tracker's pixels: its noise is meant for pixels, ours are fractions."""
-REFERENCE_FPS: Final = 10.0
+REFERENCE_FPS: Final = 5.0
 """One step of the tracker's filter; measured, see docs/ZONES.md."""
 LEAST_OVERLAP: Final = 0.1
 """Of expected and seen box, both grown by the reach: below it they are not the same object."""
