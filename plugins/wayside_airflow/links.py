@@ -84,3 +84,14 @@ class JobLink(BaseOperatorLink):
         """Return the address of the page of the job, empty where nothing was planned."""
         run = cast("Worked", operator).run_shown
         return page(f"jobs/{run}") if run else ""
+
+
+@attrs.define
+class ZonesLink(BaseOperatorLink):
+    """From a task that counted to the page of zones."""
+
+    name = "Zones"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address of the page of zones."""
+        return page("zones")

@@ -20,9 +20,12 @@ DAG_IDS = {
     "anonymise_images",
     "backfill_late_images",
     "build_timeseries",
+    "count_zones",
     "evaluate_model",
     "expire_images",
+    "import_videos",
     "ingest_cameras",
+    "recount_zones",
     "reprocess_range",
     "update_sources",
 }

@@ -102,6 +102,11 @@ def due_days(
     return sorted(due | {day for day in waiting if _is_over(day, clock())})
 
 
+def scanned_days(lake: ParquetWarehouse, processor: Processor, version: ZoneVersion) -> list[date]:
+    """List the days of which something was scanned that a version counts, oldest first."""
+    return sorted(_scanned_at(lake, processor, version))
+
+
 def _scanned_at(lake: ParquetWarehouse, processor: Processor, version: ZoneVersion) -> dict[date, datetime]:
     """Return the days that were scanned, and when something was last published of each."""
     found: dict[date, datetime] = {}
@@ -142,7 +147,7 @@ def recount(
     if last < first:
         raise ConfigError(f"the last day, {last}, lies before the first, {first}")
     processor, chosen = registry.processor(number), registry.zones(number, version)
-    days = [day for day in sorted(_scanned_at(lake, processor, chosen)) if first <= day <= last]
+    days = [day for day in scanned_days(lake, processor, chosen) if first <= day <= last]
     return count_days(lake, processor, chosen, days, clock=clock)
 
 
