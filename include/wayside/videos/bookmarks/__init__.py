@@ -1,7 +1,7 @@
 """Bookmarks of the video importer and of Wayside: read from and written to four formats, kept in tables."""
 
 from collections.abc import Callable
-from typing import Final, Literal, Literal
+from typing import Final, Literal
 
 from wayside.core.errors import ConfigError
 from wayside.videos.bookmarks.csvfile import read_csv, write_csv
@@ -25,7 +25,6 @@ __all__ = [
 Format = Literal["v1", "v2", "csv", "xml"]
 """The formats."""
 
-Format = Literal["v1", "v2", "csv", "xml"]
 _WRITERS: Final[dict[str, Callable[[Bookmarks], bytes]]] = {
     "v1": write_v1,
     "v2": write_v2,
