@@ -51,7 +51,6 @@ def token(books: Callbacks) -> str:
     return made
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize(
     "path",
     [
@@ -67,14 +66,14 @@ def token(books: Callbacks) -> str:
         "x",
     ],
 )
-def test_strangers_get_what_airflow_tells_strangers(service: TestClient, method: str, path: str) -> None:
-    answer = service.request(method, path, content=b"{}", headers={"Authorization": "Bearer x"}, follow_redirects=False)
-    assert answer.status_code == 401
-    if method != "HEAD":
-        assert answer.json() == {"detail": "Not authenticated"}
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "private, no-store"
+def test_strangers_get_what_airflow_tells_strangers(service: TestClient, path: str) -> None:
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        answer = service.request(method, path, content=b"{}", headers={"Authorization": "Bearer x"})
+        assert answer.status_code == 401, method
+        assert method == "HEAD" or answer.json() == {"detail": "Not authenticated"}
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "private, no-store"
 
 
 def test_a_token_is_good_for_posting_alone(service: TestClient, token: str) -> None:
