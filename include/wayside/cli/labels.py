@@ -1,11 +1,11 @@
 """`wayside labels`: bookmarks out of the tables, into them, and from one format to another."""
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wayside.cli.user import user_name
 from wayside.core.errors import ConfigError
 from wayside.core.settings import settings
 
@@ -81,7 +81,7 @@ def take(
     from wayside.videos.bookmarks.tables import import_bookmarks
     from wayside.warehouse.parquet import open_lake
 
-    done = import_bookmarks(open_lake(settings()), source, _read(file, camera, local_in), _who())
+    done = import_bookmarks(open_lake(settings()), source, _read(file, camera, local_in), user_name())
     said = f"{done.images} images, {done.labels} labels, {done.events} events"
     typer.echo(f"{source}: {said}" + ("" if done.changed else "; all of it was there"))
     if done.cameras:
@@ -149,10 +149,3 @@ def _moment(text: str, what: str) -> "datetime | None":
     from wayside.videos.bookmarks.model import time_of
 
     return time_of(text, what) if text else None
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a user without a name
-        return "command line"

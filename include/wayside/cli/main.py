@@ -24,6 +24,7 @@ from wayside.cli import (
     sources,
     tidy,
     timeseries,
+    videos,
 )
 from wayside.core.errors import WaysideError
 
@@ -45,6 +46,8 @@ _commands.command("reprocess")(reprocess.reprocess)
 _commands.command("anonymise")(photos.anonymise)
 _commands.command("check")(photos.check)
 _commands.command("review")(photos.review)
+_commands.command("import")(videos.import_)
+_commands.command("jobs")(videos.jobs)
 _commands.command("metadata")(metadata.metadata)
 _commands.command("demo")(demo.demo)
 _commands.command("bench")(bench.bench)

@@ -1,6 +1,5 @@
 """`wayside anonymise`, `wayside check` and `wayside review`: what the DAG `anonymise_images` does, without Airflow."""
 
-import getpass
 import json
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from wayside.cli.user import user_name
 from wayside.core.clock import utc_now
 from wayside.core.errors import ConfigError
 from wayside.core.settings import settings
@@ -142,7 +142,7 @@ def review(
     rejected = set(reject or []) if approve else {note.photo for note in notes}
     if unknown := rejected - {note.photo for note in notes}:
         raise ConfigError(f"no picture of this run that waits: {', '.join(sorted(unknown))}")
-    done = batch.release(notes, reviewer=_who(), rejected=rejected)
+    done = batch.release(notes, reviewer=user_name(), rejected=rejected)
     batch.publish()
     states = Counter(note.row["status"] if note.photo not in rejected else "rejected" for note in done)
     said = f"{states['done']} published, {states['rejected']} rejected"
@@ -159,7 +159,7 @@ def _batch(input_: str, output: str, archive: str, *, profile: str, run: str = "
 
     name = run or f"anonymise-{utc_now():%Y%m%dT%H%M%SZ}"
     job = new_job(
-        load_profile(profile, settings()), input=input_, output=output, archive=archive, run=name, who=_who(),
+        load_profile(profile, settings()), input=input_, output=output, archive=archive, run=name, who=user_name(),
         **changes,  # type: ignore[arg-type]
     )  # fmt: skip
     return Batch(settings(), job)
@@ -266,10 +266,3 @@ def _names(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     return tuple(name.strip() for name in text.split(",") if name.strip() not in {"", "none"})
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a user without a name
-        return "command line"

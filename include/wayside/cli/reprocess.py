@@ -1,6 +1,5 @@
 """`wayside backfill` and `wayside reprocess`: what the DAGs of nearly these names do, without Airflow."""
 
-import getpass
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from wayside.cli.user import user_name
 from wayside.core.clock import utc_now
 from wayside.core.errors import ConfigError
 from wayside.core.settings import settings
@@ -79,7 +79,15 @@ def reprocess(
     digest = hashlib.sha256(repr(options).encode()).hexdigest()[:8]
     run = stills.run_to_go_on_with(work, names, f"reprocess-{days[0]:%Y%m%d}-{days[-1]:%Y%m%d}-{digest}")
     plan = stills.plan(
-        work, run=run, first=days[0], last=days[-1], kind="reprocess", who=_who(), why=why, dry_run=not go, **options
+        work,
+        run=run,
+        first=days[0],
+        last=days[-1],
+        kind="reprocess",
+        who=user_name(),
+        why=why,
+        dry_run=not go,
+        **options,
     )
     Console().print(_told(plan.estimates))
     if not go:
@@ -122,13 +130,6 @@ def _sources(work: "Ingest", names: list[str] | None) -> list[str]:
     if not enabled:
         raise ConfigError("no source is enabled: set `enabled: true` in include/config/sources.yaml, or give --source")
     return enabled
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a user without a name
-        return "command line"
 
 
 @contextmanager

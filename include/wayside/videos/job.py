@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -24,6 +24,8 @@ from wayside.videos.names import NamePattern
 
 MAX_SHARDS: Final = 1000
 """Shards of a run at most: Airflow maps a task over 1024 values, and its scheduler slows down well before."""
+
+DEFAULT_MOTION: Final = MotionOptions.model_validate({})
 
 _SECRET: Final = re.compile(r"token|secret|passw|api_?key|credential|auth", re.IGNORECASE)
 _NOT_SOURCES: Final = frozenset({"callbacks", "hooks"})  # folders beside those of sources
@@ -68,7 +70,7 @@ class ImportJob(BaseModel):
     max_items: int = Field(2048, ge=1, le=100_000)
     max_bytes: int = Field(2**20, ge=1024)
     max_seconds: float = Field(4 * 3600.0, gt=0)
-    motion: MotionOptions = MotionOptions()
+    motion: MotionOptions = DEFAULT_MOTION
     export: str = ""
     formats: tuple[Format, ...] = ("v1", "v2", "csv", "xml")
     redo: bool = False
@@ -78,9 +80,7 @@ class ImportJob(BaseModel):
     @classmethod
     def _without_secrets(cls, text: str) -> str:
         """Check hook data, and drop tokens and the like: what a run is told lies on the disk."""
-        HookData.parse(text)
-        said = load_json(text.removeprefix("\ufeff"), "hook data") if text.strip() else {}
-        return json.dumps(_open_part(said), sort_keys=True, ensure_ascii=False)
+        return json.dumps(_open_part(_object(text)), sort_keys=True, ensure_ascii=False)
 
     def model_post_init(self, _context: object) -> None:
         """Check what no single field shows; raise `ConfigError`."""
@@ -125,6 +125,13 @@ def holds(known: str | None, wanted: str) -> bool:
     return known is not None and (known == wanted or known.partition("+")[0] == wanted)
 
 
+def _object(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text is, once it is known to be one; an empty text is an empty object."""
+    HookData.parse(text)
+    said: dict[str, Any] = load_json(text.removeprefix("\ufeff"), "hook data") if text.strip() else {}
+    return said
+
+
 def _open_part(said: Any) -> Any:
     """Return a JSON value without what looks like a secret; a hook may read keys that mean nothing here."""
     if isinstance(said, dict):
@@ -140,6 +147,7 @@ def new_job(
     motion: MotionOptions | None = None,
     whitelist: Sequence[str] = (),
     formats: Sequence[str] = FORMATS,
+    hook_data: str | Sequence[str] = "",
     **fields: Any,
 ) -> ImportJob:
     """Return the job of a run.
@@ -151,20 +159,23 @@ def new_job(
         motion: how events are found.
         whitelist: labels that are exported.
         formats: in which formats.
+        hook_data: one JSON text or more; a key of a later one stands over the same key of an earlier one.
         fields: any other field of `ImportJob`.
 
     Raises:
         ConfigError: a field is wrong; the message names it.
     """
     place = absolute(input) if input.strip() else ""
+    texts = [hook_data] if isinstance(hook_data, str) else hook_data
     try:
         return ImportJob(
             source=source or source_named_after(place, "videos"),
             input=place,
             export=absolute(export) if export.strip() else "",
-            motion=motion or MotionOptions(),
+            motion=motion or DEFAULT_MOTION,
+            hook_data=json.dumps({name: value for text in texts for name, value in _object(text).items()}),
             whitelist=tuple(whitelist),
-            formats=tuple(dict.fromkeys(formats)),  # type: ignore[arg-type] - pydantic refuses others
+            formats=cast("tuple[Format, ...]", tuple(dict.fromkeys(formats))),  # others are refused
             **fields,
         )
     except ValidationError as error:

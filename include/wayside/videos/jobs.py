@@ -17,6 +17,7 @@ from wayside.warehouse.layout import locked
 from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
 from wayside.warehouse.scope import Scope
 
+Row = dict[str, Any]
 ShardState = Literal["failed", "missing", "running", "complete"]
 
 _WORST_FIRST: Final[tuple[ShardState, ...]] = ("failed", "missing", "running", "complete")
@@ -66,12 +67,25 @@ def note(lake: ParquetWarehouse, source: str, run: str, states: Mapping[str, Sha
             _write(lake, row, known, now)
 
 
-def _row(lake: ParquetWarehouse, source: str, run: str) -> dict[str, Any] | None:
+def listed(lake: ParquetWarehouse, run: str = "") -> list[Row]:
+    """Return the rows of all jobs, or of those of one name, the newest first."""
+    scopes = (scope for scope in lake.scopes(VIDEO_JOBS) if run in {"", scope.run})
+    rows = [row for scope in scopes for row in lake.read(VIDEO_JOBS, scope).to_pylist()]
+    return sorted(rows, key=lambda row: (row["planned_at"], row["run"]), reverse=True)
+
+
+def documented(row: Row) -> dict[str, Any]:
+    """Return a job in the documented shape."""
+    asked, shards = json.loads(row["request"]), json.loads(row["shards"])
+    return {"job_id": row["run"], "request": asked, "shard_map": shards, "status": row["status"]}
+
+
+def _row(lake: ParquetWarehouse, source: str, run: str) -> Row | None:
     rows = lake.read(VIDEO_JOBS, Scope(source, run=run)).to_pylist()
     return rows[0] if rows else None
 
 
-def _write(lake: ParquetWarehouse, row: dict[str, Any], shards: Mapping[str, Any], now: datetime) -> None:
+def _write(lake: ParquetWarehouse, row: Row, shards: Mapping[str, Any], now: datetime) -> None:
     status = job_state(str(shard["status"]) for shard in shards.values())
     new = {**row, "shards": json.dumps(shards), "status": status, "updated_at": now}
     lake.publish(VIDEO_JOBS, Scope(row["source"], run=row["run"]), to_arrow(VIDEO_JOBS, [new]))
