@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from wayside.cli.user import user_name
 from wayside.core.clock import utc_now
@@ -112,7 +112,7 @@ def jobs(
         said = [documented(row) for row in rows]
         typer.echo(json.dumps(said[0] if job else said, indent=2, ensure_ascii=False))
         return
-    table = Table("job", "archive", "videos", "shards", "status", "planned", "last change")
+    table = Table(Column("job", no_wrap=True), "archive", "videos", "shards", "status", "planned", "last change")
     for row in rows:
         states = Counter(shard["status"] for shard in json.loads(row["shards"]).values())
         times = (f"{row[name]:%Y-%m-%d %H:%M}" for name in ("planned_at", "updated_at"))
@@ -163,8 +163,9 @@ def _run(importer: "Importer", networks: tuple[str, ...], workers: int) -> _Outc
             outcome.unanswered += [said] if isinstance(said, LabelFailure) else []
             outcome.labelled += not isinstance(said, LabelFailure)
         labeller.finish()
-    outcome.files = importer.publish()
+    importer.publish()
     outcome.exported = importer.export()
+    outcome.files = importer.files()
     outcome.seconds = time.monotonic() - started
     return outcome
 

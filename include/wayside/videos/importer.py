@@ -6,6 +6,7 @@ what was decoded is not decoded again, and publishing the same rows twice change
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ConfigError, StoreUnavailableError
 from wayside.core.settings import Settings
+from wayside.core.tables import VIDEO_FILES
 from wayside.media.container import VideoLimits
 from wayside.store.places import Place, open_place
 from wayside.videos import jobs
@@ -30,6 +32,7 @@ from wayside.videos.shelf import EVENT_DIGITS, Event, SegmentEvents, Shelf, answ
 from wayside.vision.stream import Failure, stream
 from wayside.warehouse.layout import locked
 from wayside.warehouse.parquet import ParquetWarehouse, open_lake
+from wayside.warehouse.scope import Scope
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
@@ -216,6 +219,11 @@ class Importer:
     def has_shards(self) -> bool:
         """Tell whether this run was planned."""
         return self.warehouse.has_plan(_shards_name(self.job.run))
+
+    def files(self) -> dict[str, int]:
+        """Return the number of files by status, as they are published."""
+        rows = self.warehouse.read(VIDEO_FILES, Scope(self.job.source)).select(["status"])
+        return dict(sorted(Counter(rows["status"].to_pylist()).items()))
 
     def shards(self) -> list[VideoShard]:
         """Return the shards of this run as they were planned last."""
