@@ -232,6 +232,18 @@ def test_a_line_at_the_lower_edge_counts_feet_that_leave_there() -> None:
     ]
 
 
+def test_a_box_that_begins_close_before_a_line_at_the_edge_crosses_it() -> None:
+    zones = ZoneSet.parse("[]", [{"name": "edge", "from": [0.02, 0.1], "to": [0.02, 0.9]}])
+    looks = [look(at / 5, [(max(0.0, x - 0.1), 0.4, x, 0.6)]) for at, x in enumerate(np.arange(0.036, 0.3, 0.02))]
+    assert told(counted(zones, looks)) == ["cross edge backward"]
+
+
+def test_a_zone_that_is_narrower_than_one_has_to_go_into_it_counts_too() -> None:
+    narrow = ZoneSet.parse([{"name": "strip", "polygon": [[0.5, 0.2], [0.512, 0.2], [0.512, 0.8], [0.5, 0.8]]}])
+    slow = walk(list(np.arange(0.4, 0.65, 0.004)), fps=10)
+    assert told(counted(narrow, slow)) == ["enter strip", "exit strip"]
+
+
 def walk_cut(xs: np.ndarray, fps: float, width: float = 0.12) -> list[Look]:
     """One object whose box is cut off at the edges of the picture, and too narrow a box is not found."""
     looks = []

@@ -58,7 +58,7 @@ def test_cut_anywhere_events_tracks_and_state_are_the_same(
 def test_the_streets_are_worth_cutting() -> None:
     """Else the test above would show nothing."""
     kinds = {mode: {} for mode in ("improved", "match")}
-    for seed in range(12):
+    for seed in range(20):
         looks = street(seed)
         for mode, found in kinds.items():
             for event in everything(mode, looks, set(), False)[0]:
