@@ -1,6 +1,7 @@
 """Frames come upright, in order, at the instants of the clock on the wall, with the times that the container gives."""
 
 import io
+import zlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -158,6 +159,23 @@ def test_damage_in_the_middle_leaves_the_rest(tmp_path: Path):
     assert kept[-1] == 3_900_000
     assert whole.error is not None
     assert whole.error.reason == "damaged"
+
+
+def test_a_damaged_file_is_always_read_the_same(tmp_path: Path):
+    data = bytearray(make_clip(tmp_path / "a.ts", seconds=4, b_frames=2, moves=(CORNER,)).read_bytes())
+    dice = np.random.default_rng(7)
+    for at in dice.integers(2000, len(data), 30):
+        data[at] ^= 0x55
+
+    def read() -> tuple[list[tuple[int, int]], str | None]:
+        whole = Whole(frames(io.BytesIO(bytes(data)), fps=None, start_at=T0))
+        found = [(frame.offset_us, zlib.crc32(frame.image.tobytes())) for frame in whole]
+        return found, whole.error and whole.error.reason
+
+    first = read()
+    assert first[1] is not None
+    assert 0 < len(first[0]) < 40
+    assert all(read() == first for _ in range(5))
 
 
 def test_nothing_that_can_be_shown_is_an_error(tmp_path: Path):
