@@ -157,7 +157,7 @@ def _run(importer: "Importer", networks: tuple[str, ...], workers: int) -> _Outc
         begin(importer, labeller)
         events = sum(done.events for done in outcome.videos)
         for number, said in enumerate(
-            one for shard in outcome.shards for one in label_shard(importer, labeller, shard, workers=workers)
+            one for shard in outcome.shards for one in label_shard(importer, labeller, shard)
         ):
             step("labelling", number + 1, max(events, number + 1), said.event)
             outcome.unanswered += [said] if isinstance(said, LabelFailure) else []

@@ -9,7 +9,6 @@ from wayside.videos.importer import Importer
 from wayside.videos.labellers.base import LabelFailure, Labelled, Labeller
 from wayside.videos.labellers.http import HttpLabeller, Sent
 from wayside.videos.plan import VideoShard
-from wayside.vision.stream import Failure, stream
 
 Said = Labelled | LabelFailure
 
@@ -23,14 +22,14 @@ def begin(importer: Importer, labeller: Labeller) -> None:
     labeller.begin(importer.job, sorted({video.camera for video in videos}), videos)
 
 
-def label_shard(importer: Importer, labeller: Labeller, shard: VideoShard, *, workers: int = 0) -> Iterator[Said]:
+def label_shard(importer: Importer, labeller: Labeller, shard: VideoShard) -> Iterator[Said]:
     """Label a shard now, and yield what was said of each event, or of each video that was handed over.
 
     Raises:
         StoreError: something of ours cannot be read or written.
     """
     by_video = labeller.takes_videos
-    answers = _handed_over(importer, labeller, shard) if by_video else _asked(importer, labeller, shard, workers)
+    answers = labeller.post_all(importer.to_post(shard)) if by_video else labeller.label_all(importer.to_label(shard))
     for said in answers:
         importer.labelled(said.event, said)
         yield said
@@ -57,16 +56,3 @@ def collect_shard(importer: Importer, labeller: HttpLabeller, shard: VideoShard)
 def failures(said: Sequence[Said]) -> list[LabelFailure]:
     """Return those that are no labels."""
     return [one for one in said if isinstance(one, LabelFailure)]
-
-
-def _handed_over(importer: Importer, labeller: Labeller, shard: VideoShard) -> Iterator[Said]:
-    for video in importer.to_post(shard):
-        yield labeller.post(video) or Labelled(video.sha256, labeller.name, None, ())
-
-
-def _asked(importer: Importer, labeller: Labeller, shard: VideoShard, workers: int) -> Iterator[Said]:
-    """Ask about several events at once; answers come in the order of the events."""
-    for done in stream(importer.to_label(shard), labeller.label, workers=workers or importer.settings.workers):
-        if isinstance(done, Failure):  # a labeller answers for what is wrong with an event: this is something of ours
-            raise done.error
-        yield done
