@@ -6,7 +6,6 @@ characters, fractions lie in 0..1, times are UTC, and no image comes twice.
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,9 @@ SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
+# Controls, halves of surrogate pairs, and the two last of each plane, which are no characters: XML carries none.
+_LAST_OF_PLANES: Final = "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_ODD: Final = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_LAST_OF_PLANES}]")
 
 Box = tuple[float, float, float, float]
 Polygon = tuple[tuple[float, float], ...]
@@ -187,9 +189,9 @@ def checked(text: str, what: str, most: int = MAX_TEXT) -> str:
     """Return a text that every format can carry; raise `ConfigError` for any other."""
     if len(text) > most:
         raise ConfigError(f"{what} has {len(text)} characters; at most {most} are allowed: {text[:60]!r}")
-    odd = next((char for char in text if _is_odd(char)), None)
-    if odd:
-        raise ConfigError(f"{what} has the character U+{ord(odd):04X}, which not every format can carry: {text[:60]!r}")
+    if odd := _ODD.search(text):
+        code = f"U+{ord(odd[0]):04X}"
+        raise ConfigError(f"{what} has the character {code}, which not every format can carry: {text[:60]!r}")
     return text
 
 
@@ -198,11 +200,7 @@ def carried(text: str) -> str:
 
     Of one that is too long the beginning is left.
     """
-    return "".join("\ufffd" if _is_odd(char) else char for char in text)[:MAX_TEXT]
-
-
-def _is_odd(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cs"} or ord(char) & 0xFFFE == 0xFFFE
+    return _ODD.sub("\ufffd", text)[:MAX_TEXT]
 
 
 def _utc(moment: datetime) -> datetime:
