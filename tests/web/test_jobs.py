@@ -20,7 +20,7 @@ from wayside.core.clock import utc_now
 from wayside.store import LocalStore
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside_airflow.web.app import create_app, get_access
-from wayside_airflow.web.job_states import job_state, shard_state
+from wayside_airflow.web.job_states import shard_state
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -68,20 +68,6 @@ def airflow(airflow_db: None) -> Iterator[None]:
 )
 def test_a_shard_is_as_far_as_its_tasks(tasks: tuple[str | None, ...], shard: str):
     assert shard_state(tasks) == shard
-
-
-@pytest.mark.parametrize(
-    ("shards", "job"),
-    [
-        ([], "complete"),
-        (["complete", "complete"], "complete"),
-        (["complete", "running"], "running"),
-        (["running", "missing", "complete"], "shards_missing"),
-        (["missing", "failed"], "failed"),
-    ],
-)
-def test_a_job_is_as_far_as_its_worst_shard(shards: list[str], job: str):
-    assert job_state(shards) == job
 
 
 def test_a_job_of_the_command_line_in_the_documented_shape(program: TestClient, lake: ParquetWarehouse):

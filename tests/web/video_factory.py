@@ -1,10 +1,18 @@
-"""Imports of a video archive for the web pages: jobs in every state, their files, and their runs in Airflow."""
+"""Imports of a video archive for the web pages: jobs in every state, their runs in Airflow, videos and events."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from wayside.core.tables import VIDEO_FILES, VIDEO_JOBS
+import numpy as np
+from tests.media.clips import Move, make_clip
+
+from wayside.core.tables import LABELS, SEGMENTS, VIDEO_EVENTS, VIDEO_FILES, VIDEO_JOBS
+from wayside.media.probe import hashes
+from wayside.videos.shelf import Event, EventPicture, SegmentEvents, Shelf, event_id, picture_key
+from wayside.vision.decode import encode_jpeg
 from wayside.warehouse.parquet import ParquetWarehouse, Row, to_arrow
 from wayside.warehouse.scope import Scope
 from wayside_airflow.operators.common import tasks_name
@@ -139,3 +147,88 @@ def forget_airflow_runs() -> None:
     with create_session() as session:
         for kind in (TaskInstance, DagRun):
             session.query(kind).filter_by(dag_id=IMPORT).delete()
+
+
+#: Begins in one hour and goes on in the next: its events are published under the first.
+START = datetime(2026, 5, 4, 8, 59, 50, tzinfo=UTC)
+HOUR = START.replace(minute=0, second=0)
+#: Start and end of the events of the video, in seconds, with labels and their probabilities.
+EVENTS = (
+    (1.0, 3.0, {"boat": 0.91, "tuna": 0.42}),
+    (4.0, 5.5, {"human": 0.77}),
+    (10.5, 11.5, {}),
+)
+
+
+@dataclass(frozen=True)
+class Filmed:
+    """A video of one camera: the file, its hash, and the ids of its events in order."""
+
+    file: Path
+    sha256: str
+    events: tuple[str, ...]
+
+
+def add_video(
+    state: Path, lake: ParquetWarehouse, folder: Path, camera: str = "C2_Hi", *, seed: int = 0, archive: str = ARCHIVE
+) -> Filmed:
+    """Film a video of twelve seconds, and publish its events as an import does, pictures beside them."""
+    file = folder / f"{camera}-{START:%s}.mp4"
+    folder.mkdir(parents=True, exist_ok=True)
+    make_clip(file, seconds=12, fps=5, moves=[Move("red", (0.0, 0.5), (1.0, 0.5), 1.0, 3.0)], seed=seed)
+    with file.open("rb") as stream:
+        hashed = hashes(stream)
+    shelf, key = Shelf(state, archive), {"source": archive, "camera": camera, "hour": HOUR}
+    documents, events, labels = [], [], []
+    for start, end, found in EVENTS:
+        name = event_id(hashed.sha256, round(start * 1e6))
+        times = (round((start + end) / 2 * 1e6), round(start * 1e6))
+        for number in range(len(times)):
+            shelf.save_picture(name, number, encode_jpeg(np.full((120, 160, 3), 60 + 40 * number, np.uint8)))
+        pictures = tuple(
+            EventPicture(at_us=at, kind=kind, width=160, height=120)
+            for at, kind in zip(times, ("cover", "sample"), strict=True)
+        )
+        documents.append(
+            Event(
+                event=name, start_us=round(start * 1e6), end_us=round(end * 1e6), score=0.05, cover_us=times[0],
+                colours=("red",), direction="right", pictures=pictures,
+            )
+        )  # fmt: skip
+        at = [START + timedelta(microseconds=time) for time in times]
+        events.append(
+            {
+                **key, "event": name, "segment": hashed.sha256, "sha1": hashed.sha1, "start_s": start, "end_s": end,
+                "start_at": START + timedelta(seconds=start), "end_at": START + timedelta(seconds=end), "score": 0.05,
+                "cover_at": at[0], "cover": picture_key(name, 0), "colours": '["red"]', "direction": "right",
+                "state": "labelled", "labeller": "onnx:WaysideV1", "run": "import-1",
+            }
+        )  # fmt: skip
+        labels += [
+            {
+                **key, "event": name, "image_at": at[0], "ordinal": ordinal, "label": label, "probability": probability,
+                "x1": 0.1, "y1": 0.2, "x2": 0.5, "y2": 0.6, "labeller": "onnx:WaysideV1",
+            }
+            for ordinal, (label, probability) in enumerate(found.items())
+        ]  # fmt: skip
+    shelf.save_events(SegmentEvents(segment=hashed.sha256, cut="c", start_at=START, events=tuple(documents)))
+    segment = {
+        **key, "segment": hashed.sha256, "sha1": hashed.sha1, "uri": str(file), "start_at": START,
+        "end_at": START + timedelta(seconds=12), "zone": "UTC", "duration_s": 12.0, "fps": 5.0, "variable_fps": False,
+        "frames": 60, "width": 160, "height": 120, "rotation": 0, "codec": "h264", "audio": False,
+        "bytes": hashed.bytes, "discontinuity": False, "run": "import-1",
+    }  # fmt: skip
+    scope = Scope(archive, camera=camera, hour=HOUR)
+    for table, rows in ((SEGMENTS, [segment]), (VIDEO_EVENTS, events), (LABELS, labels)):
+        lake.publish(table, scope, to_arrow(table, rows))
+    return Filmed(file, hashed.sha256, tuple(row["event"] for row in events))
+
+
+def add_imported_event(lake: ParquetWarehouse, event: str = "imported-1", camera: str = "C9") -> None:
+    """Publish an event of which only labels are known."""
+    key = {"source": ARCHIVE, "camera": camera, "hour": HOUR, "event": event}
+    row = {**key, "start_at": START, "end_at": START, "score": 0.0, "colours": "[]", "state": "labelled", "run": "x"}
+    label = {**key, "image_at": START, "ordinal": 0, "label": "<tuna>", "labeller": "import"}
+    scope = Scope(ARCHIVE, camera=camera, hour=HOUR)
+    lake.publish(VIDEO_EVENTS, scope, to_arrow(VIDEO_EVENTS, [row]))
+    lake.publish(LABELS, scope, to_arrow(LABELS, [label]))

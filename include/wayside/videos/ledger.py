@@ -176,6 +176,13 @@ class Ledger:
         found = self._contents("WHERE sha256 >= ? AND sha256 < ? ORDER BY sha256", sha256, f"{sha256}g")
         return found[0] if found else None
 
+    def progress(self, run: str) -> dict[tuple[int, State], int]:
+        """Count the contents that a run has taken, by the number of its shard and state."""
+        rows = self._all(
+            "SELECT shard, state, COUNT(*) AS number FROM contents WHERE job = ? GROUP BY shard, state", run
+        )
+        return {(row["shard"], row["state"]): row["number"] for row in rows}
+
     def unpublished(self) -> list[Content]:
         """Return the contents of which the tables do not say what is known, or whose labels may have come."""
         return self._contents(

@@ -19,6 +19,8 @@ from wayside_airflow.web import (
     assets,
     blur,
     evaluations,
+    event_files,
+    events,
     jobs,
     pages,
     photo_files,
@@ -27,6 +29,8 @@ from wayside_airflow.web import (
     runs,
     series,
     weeks,
+    zone_edits,
+    zones,
 )
 from wayside_airflow.web.context import StoreFactory, WarehouseFactory, open_store, open_warehouse, render
 from wayside_airflow.web.desk import Desk, FinderFactory, open_finder
@@ -45,7 +49,24 @@ def create_app(
     app.state.warehouse = warehouse
     app.state.store = store
     app.state.desk = Desk(finder)
-    for room in (pages, runs, photos, photo_files, review, blur, jobs, evaluations, api, weeks, series, assets):
+    for room in (
+        pages,
+        runs,
+        photos,
+        photo_files,
+        review,
+        blur,
+        jobs,
+        events,
+        event_files,
+        evaluations,
+        api,
+        weeks,
+        series,
+        zones,
+        zone_edits,
+        assets,
+    ):
         app.include_router(room.router)
     app.middleware("http")(add_headers)
     for kind in (HTTPException, WaysideError, RequestValidationError):
@@ -59,9 +80,11 @@ def _explain(request: Request, error: Exception) -> Response:
     headers = getattr(error, "headers", None)
     wants_page = "text/html" in request.headers.get("accept", "")
     files = {"api", "pictures", "static"} & set(Path(request.url.path).parts)
-    if status in {401, 403} or not wants_page or files:
+    if status == 401 or not wants_page or files:
         return JSONResponse({"detail": text}, status, headers)
-    return render(request, "error.html", {"status": status, "text": text}, status=status)
+    answer = render(request, "error.html", {"status": status, "text": text}, status=status)
+    answer.headers.update(headers or {})
+    return answer
 
 
 def _status(error: Exception) -> tuple[int, str]:

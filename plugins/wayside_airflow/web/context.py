@@ -25,10 +25,10 @@ StoreFactory = Callable[[], "Store"]
 
 
 def open_warehouse() -> "ParquetWarehouse":
-    """Open the warehouse of the settings."""
-    from wayside.warehouse.parquet import ParquetWarehouse
+    """Open the warehouse of the settings; what a page writes there goes on to other warehouses."""
+    from wayside.warehouse.parquet import open_lake
 
-    return ParquetWarehouse(settings().lake)
+    return open_lake(settings())
 
 
 def open_store() -> "Store":

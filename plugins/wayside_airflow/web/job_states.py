@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 DAG: Final = "import_videos"
 #: What is mapped over the parts of the plan, in this order.
 TASKS: Final = ("process", "label")
-#: States of a shard, the worst first.
-STATES: Final = ("failed", "missing", "running", "complete")
 
 _NAME: Final = re.compile(rf"{DAG}-([0-9]{{8}}T[0-9]{{6}}Z)-[0-9a-f]{{8}}")
 _FAILED: Final = frozenset({"failed", "upstream_failed"})
@@ -64,13 +62,6 @@ def shard_state(tasks: Iterable[str | None]) -> str:
     if states <= _COMPLETE:
         return "complete"
     return "missing" if states <= _MISSING else "running"
-
-
-def job_state(shards: Iterable[str]) -> str:
-    """Return the state of a job, that of its worst shard; upstream's word for one that lacks shards is its own."""
-    states = set(shards)
-    worst = next((state for state in STATES if state in states), "complete")
-    return "shards_missing" if worst == "missing" else worst
 
 
 def runs_of(session: "Session", names: Iterable[str]) -> dict[str, AirflowRun]:

@@ -8,8 +8,8 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 from urllib.parse import quote
 
@@ -18,19 +18,21 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from wayside.core.clock import utc_now
-from wayside.core.errors import StoreError
+from wayside.core.errors import ConfigError, StoreError
 from wayside.core.ids import run_id
+from wayside.core.settings import settings
 from wayside_airflow.operators.common import tasks_name
 from wayside_airflow.web import video_queries
 from wayside_airflow.web.choice import Chosen
 from wayside_airflow.web.context import Warehouse, render
-from wayside_airflow.web.job_states import DAG, STATES, AirflowRun, job_state, runs_of
+from wayside_airflow.web.job_states import DAG, AirflowRun, runs_of
 from wayside_airflow.web.queries import Row
 from wayside_airflow.web.runs import SILENT, airflow_root, span
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from wayside.videos.bookmarks import Format
     from wayside.warehouse.parquet import ParquetWarehouse
 
 router = APIRouter()
@@ -39,6 +41,15 @@ PER_PAGE: Final = 100
 Accept = Annotated[str, Header()]
 Text = Annotated[str, Query(max_length=100)]
 State = Literal["", "running", "waiting", "stopped", "failed", "done"]
+#: In the order of the bar: `read` are files of shards at work that have been cut into events.
+_PARTS: Final = ("complete", "read", "running", "missing", "failed")
+#: Downloads of labels: the format, and the type of the file.
+_LABELS: "Final[dict[str, tuple[Format, str]]]" = {
+    "v1.json": ("v1", "application/json"),
+    "v2.json": ("v2", "application/json"),
+    "csv": ("csv", "text/csv; charset=utf-8"),
+    "xml": ("xml", "application/xml"),
+}
 #: What lies at one address in two forms must not be kept as if it were one.
 _VARY: Final = {"Vary": "Accept"}
 
@@ -65,6 +76,8 @@ class Job:
     @property
     def status(self) -> str:
         """The state of the worst shard."""
+        from wayside.videos.jobs import job_state
+
         return job_state(shard.status for shard in self.shards)
 
     def as_json(self) -> dict[str, Any]:
@@ -155,43 +168,96 @@ def found(warehouse: "ParquetWarehouse", session: "Session", rows: Iterable[Row]
     return [_job(warehouse, row, runs.get(row["run"])) for row in rows]
 
 
+@router.get("/jobs/{job}/labels.{kind}")
+def labels(warehouse: Warehouse, job: str, kind: Literal["v1.json", "v2.json", "csv", "xml"]) -> Response:
+    """Give the labels of a job's cameras in the time of its videos, as people have reviewed them, as a file."""
+    from wayside.videos.bookmarks import write_bookmarks
+    from wayside.videos.bookmarks.tables import bookmarks_of
+    from wayside.videos.export import file_name
+
+    row = _row(warehouse, job)
+    asked, (form, media_type) = _mapping(row["request"]), _LABELS[kind]
+    first, last = _when(asked.get("earliest_date")), _when(asked.get("latest_date"))
+    found = bookmarks_of(warehouse, row["source"], cameras=_cameras(asked), first=first, last=last)
+    try:
+        data = write_bookmarks(replace(found, job=row["run"]), form)
+    except ConfigError as error:
+        raise HTTPException(409, str(error)) from error
+    headers = {"Content-Disposition": f'attachment; filename="{file_name(row["source"], form)}"'}
+    return Response(data, media_type=media_type, headers=headers)
+
+
 def told(job: Job, now: datetime) -> dict[str, Any]:
     """Return what the pages say of a job."""
     row, run = job.row, job.run
-    items = Counter[str]()
-    for shard in job.shards:
-        items[shard.status] += shard.items
-    total = sum(items.values())
     state = _state(job, now)
+    items = _items(job, row["source"], busy=state in {"running", "stopped", "failed"})
+    total = sum(items.values())
     begun = (run and run.started_at) or row["planned_at"]
     ended = now if state in {"running", "waiting"} else (run and run.ended_at) or row["updated_at"]
+    # Two steps for each file: it is cut into events, and these are labelled.
+    steps = 2 * items["complete"] + items["read"]
     return {
         "run": row["run"],
         "archive": row["source"],
         "state": state,
         "status": job.status,
-        "items": {name: items[name] for name in reversed(STATES) if items[name]},
+        "items": {name: items[name] for name in _PARTS if items[name]},
         "total": total,
         "done": items["complete"],
-        "left": _left(items["complete"], total, now - begun) if state == "running" else "",
+        "left": _left(steps, 2 * (total - items["failed"]), now - begun) if state == "running" else "",
         "who": _who(run),
         "begun": begun,
         "took": span(ended - begun),
         "cameras": _cameras(job.request),
-        "earliest": job.request.get("earliest_date"),
-        "latest": job.request.get("latest_date"),
-        "average": job.request.get("item_average_size_bytes"),
+        "earliest": _when(job.request.get("earliest_date")),
+        "latest": _when(job.request.get("latest_date")),
         "silent": row["updated_at"],
         "airflow": f"{airflow_root()}/dags/{DAG}/runs/{quote(run.run, safe='')}" if run else None,
         "airflow_state": run and run.state,
     }
 
 
+def _items(job: Job, archive: str, *, busy: bool) -> Counter[str]:
+    """Count the files of a job by the state of their shard; those of shards at work by how far they are themselves."""
+    items = Counter[str]()
+    read = _read(archive, job.row["run"]) if busy else {}
+    for shard in job.shards:
+        some = min(read.get(shard.shard, 0), shard.items) if shard.status in {"running", "missing"} else 0
+        items["read"] += some
+        items[shard.status] += shard.items - some
+    return items
+
+
+def _read(archive: str, run: str) -> dict[str, int]:
+    """Return how many files of each shard of a run have been cut into events, as the ledger of the archive says."""
+    from wayside.videos.ledger import Ledger
+    from wayside.videos.shelf import Shelf
+
+    root = Shelf(settings().state, archive).root
+    if not (root / "ledger.sqlite").is_file():
+        return {}
+    ledger = Ledger(root, utc_now)
+    try:
+        progress = ledger.progress(run)
+    finally:
+        ledger.close()
+    read = Counter[str]()
+    for (shard, state), number in progress.items():
+        if state not in {"seen", "planned"}:
+            read[f"{shard:04}"] += number
+    return read
+
+
 def _one(warehouse: "ParquetWarehouse", session: "Session", name: str) -> Job:
+    return found(warehouse, session, [_row(warehouse, name)])[0]
+
+
+def _row(warehouse: "ParquetWarehouse", name: str) -> Row:
     row = video_queries.job(warehouse, run_id(name))
     if row is None:
         raise HTTPException(404, f"there is no job {name}")
-    return found(warehouse, session, [row])[0]
+    return row
 
 
 def _job(warehouse: "ParquetWarehouse", row: Row, run: AirflowRun | None) -> Job:
@@ -236,6 +302,15 @@ def _left(done: int, total: int, gone: timedelta) -> str:
 
 def _who(run: AirflowRun | None) -> str:
     return run.who if run else "the command line"
+
+
+def _when(text: object) -> datetime | None:
+    """Read a time of a request; None where there is none that could be read."""
+    try:
+        when = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _cameras(request: Mapping[str, Any]) -> list[str]:

@@ -35,6 +35,11 @@ class Kept(Generic[Answer]):
                 self._answers.popitem(last=False)
         return made
 
+    def forget(self, key: Hashable) -> None:
+        """Forget one answer."""
+        with self._lock:
+            self._answers.pop(key, None)
+
     def clear(self) -> None:
         """Forget all answers."""
         with self._lock:
