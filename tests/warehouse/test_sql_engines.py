@@ -24,6 +24,8 @@ from wayside.core.tables import (
     RUNS,
     TABLES,
     TIMESERIES,
+    VIDEO_EVENTS,
+    VIDEO_FILES,
     Table,
 )
 from wayside.warehouse import sql
@@ -65,8 +67,24 @@ OWN: dict[str, dict[str, Any]] = {
     "web/camera_weeks": {"first": DAY - timedelta(days=1), "last": DAY},
     "zones/traffic": {"zone": None, "direction": None, "label": None, "version": 1},
     "zones/objects": {"zone": "*"},
+    **{f"zones/{name}": {"version": 1} for name in ("minutes", "hours", "days", "events_of", "journeys", "stays")},
     "zones/segments_of": {"first": FIRST.start - timedelta(hours=1)},
     "zones/unscanned": {"pipeline": VIDEO_PIPELINE, "model_sha256": "1" * 64},
+}
+# An event begins in the hour after the one under which it is published, as long videos have them.
+EVENTS_OF: dict[str, Any] = {
+    "since": LAST.start.replace(minute=0), "first": LAST.start.replace(minute=0), "stop": LAST.end + timedelta(hours=2),
+    "label": None, "quoted": "null", "state": None, "verdict": None, "skip": 0, "until": 5,
+}  # fmt: skip
+OWN |= {name: EVENTS_OF for name in ("web/reviewed_events", "web/fitting_events", "web/event_hours", "web/event_order")}
+OWN |= {
+    "web/events": {**EVENTS_OF, "label": "boat", "quoted": '"boat"', "state": "labelled"},
+    "web/event_verdicts": EVENTS_OF,
+    "web/event_labels": {**EVENTS_OF, "events": ["e-0", "e-1"]},
+    "web/label_names": EVENTS_OF,
+    "web/video_files": {"status": "quarantined", "reason": None, "run": "import-1", "skip": 0},
+    "web/video_file_states": {"run": "import-1"},
+    "videos/event_place": {"event": "e-1", "since": FIRST.start.replace(hour=0)},
 }
 TYPES = {str: "STRING", datetime: "TIMESTAMP", date: "DATE", int: "INT64", float: "FLOAT64", bool: "BOOL"}
 
@@ -184,6 +202,37 @@ def publish_photos(lake: ParquetWarehouse) -> None:
         receipt = {"source": TFL, "day": DAY - timedelta(days=folder), "ordinal": 0, "photo": rows[0]["photo"]}
         written = {"receipt": "{}", "run": "photos-1", "written_at": LAST.start}
         publish(lake, RECEIPTS, [receipt | hashes | written])
+
+
+def publish_videos(lake: ParquetWarehouse, cameras: list[str]) -> None:
+    """Files of an archive, and events of two cameras: labelled, relabelled, rejected, and of the hour after."""
+    hour = LAST.start.replace(minute=0)
+    for camera in cameras[:2]:
+        key = {"source": TFL, "camera": camera, "hour": hour}
+        run = {"colours": "[]", "state": "labelled", "run": "import-1"}
+        times = [hour + timedelta(minutes=25 * number) for number in range(4)]
+        rows = [
+            {**key, **run, "event": f"e-{number}", "start_at": at, "end_at": at, "score": number / 8}
+            for number, at in enumerate(times)
+        ]
+        publish(lake, VIDEO_EVENTS, rows)
+        said = {"labeller": "x", "ordinal": 0}
+        publish(
+            lake,
+            LABELS,
+            [
+                {**key, **said, "event": f"e-{number}", "image_at": at, "label": label, "probability": probability}
+                for number, at in enumerate(times)
+                for label, probability, at in (("boat", 0.5, at), ("tuna", None, at + timedelta(seconds=1)))
+            ],
+        )
+        verdict = {**key, "author": "ada", "reviewed_at": LAST.end}
+        relabelled = {**verdict, "event": "e-1", "verdict": "relabelled", "labels": '["small boat", "boat"]'}
+        publish(lake, EVENT_REVIEWS, [relabelled, {**verdict, "event": "e-2", "verdict": "rejected"}])
+    file = {"source": TFL, "run": "import-1", "updated_at": LAST.start}
+    reasons = ("no_match", "truncated", "truncated")
+    files = [{**file, "file": f"{n}.mp4", "status": "quarantined", "reason": name} for n, name in enumerate(reasons)]
+    publish(lake, VIDEO_FILES, [*files, {**file, "file": "good.mp4", "status": "exported", "bytes": 7, "events": 2}])
 
 
 def publish(lake: ParquetWarehouse, table: Table, rows: list[Row]) -> None:
