@@ -11,6 +11,7 @@ deleted, after a second look. Rows of tables are never deleted.
 |---|---|---|
 | `plan` | run | what would be deleted, in its log and in `expiries` |
 | `expire` | source | deletes that, unless it is a dry run |
+| `expire_covers` | run | deletes pictures and cuts of video events after `WAYSIDE_COVERS_DAYS`, unless it is a dry run |
 | `compact` | run | one file for each table and day of what was published slot by slot |
 | `tidy` | run | removes old staged parts, plans and logs of tasks |
 | `clean_airflow` | run | removes old runs from Airflow's own tables |
@@ -39,7 +40,13 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
 from wayside_airflow import params
 from wayside_airflow.notifiers.notify import on_failure
 from wayside_airflow.operators.deliver import DeliverOperator
-from wayside_airflow.operators.retention import CompactOperator, ExpireOperator, PlanExpiryOperator, TidyOperator
+from wayside_airflow.operators.retention import (
+    CompactOperator,
+    ExpireCoversOperator,
+    ExpireOperator,
+    PlanExpiryOperator,
+    TidyOperator,
+)
 from wayside_airflow.operators.upkeep import CleanAirflowOperator
 
 # Scheduled runs delete; any other only says what it would, unless the form says otherwise.
@@ -85,6 +92,9 @@ with DAG(
     expire = ExpireOperator.partial(
         task_id="expire", dry=DRY, pool="upkeep", map_index_template="{{ task.source }}"
     ).expand(source=plan.output)
+    expire_covers = ExpireCoversOperator(
+        task_id="expire_covers", dry=DRY, pool="upkeep", trigger_rule=TriggerRule.ALL_DONE
+    )
     compact = CompactOperator(task_id="compact", pool="upkeep", trigger_rule=TriggerRule.ALL_DONE)
     tidy = TidyOperator(
         task_id="tidy", log_days="{{ params.log_days }}", pool="upkeep", trigger_rule=TriggerRule.ALL_DONE
@@ -99,6 +109,6 @@ with DAG(
     deliver = DeliverOperator(task_id="deliver", pool="deliver", trigger_rule=TriggerRule.ALL_DONE)
     # A leaf of its own: the rest goes on after a failure, and must not make the run look green.
     done = EmptyOperator(task_id="done", pool="publish", trigger_rule=TriggerRule.NONE_FAILED)
-    expire >> compact >> tidy >> clean_airflow
-    [plan, expire, compact, tidy, clean_airflow] >> done
-    [expire, compact, tidy, clean_airflow] >> deliver
+    expire >> expire_covers >> compact >> tidy >> clean_airflow
+    [plan, expire, expire_covers, compact, tidy, clean_airflow] >> done
+    [expire, expire_covers, compact, tidy, clean_airflow] >> deliver

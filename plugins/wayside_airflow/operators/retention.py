@@ -100,6 +100,35 @@ class ExpireOperator(BaseOperator):
         return {"source": self.source, **gone}
 
 
+class ExpireCoversOperator(BaseOperator):
+    """Remove pictures and cuts of video events that are older than the setting `covers_days`; the events stay.
+
+    Args:
+        dry: whether to delete nothing. (templated)
+    """
+
+    template_fields: Sequence[str] = ("dry",)
+
+    def __init__(self, *, dry: bool | str = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dry = dry
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return how many files and bytes went."""
+        from wayside.core.settings import Settings
+        from wayside.videos import tidy
+
+        settings, now = Settings(), utc_now()  # type: ignore[call-arg]
+        old = tidy.plan(settings, now)
+        self.log.info("older than %s days: %s", settings.covers_days, tidy.counted(old))
+        if str(self.dry).lower() != "false":
+            self.log.info("this is a dry run: nothing is deleted")
+            return {"files": 0, "bytes": 0}
+        gone = tidy.carry_out(settings, old, now)
+        self.log.info("deleted: %s", gone)
+        return {"files": sum(gone.files.values()), "bytes": sum(gone.bytes.values())}
+
+
 class CompactOperator(BaseOperator):
     """Make one file of each table, source and day of what was published slot by slot.
 
