@@ -11,7 +11,7 @@ deleted, after a second look. Rows of tables are never deleted.
 |---|---|---|
 | `plan` | run | what would be deleted, in its log and in `expiries` |
 | `expire` | source | deletes that, unless it is a dry run |
-| `expire_covers` | run | deletes pictures and cuts of video events after `WAYSIDE_COVERS_DAYS`, unless it is a dry run |
+| `expire_covers` | run | deletes pictures and cuts of video events after `WAYSIDE_COVERS_DAYS`, unless it is dry |
 | `compact` | run | one file for each table and day of what was published slot by slot |
 | `tidy` | run | removes old staged parts, plans and logs of tasks |
 | `clean_airflow` | run | removes old runs from Airflow's own tables |
