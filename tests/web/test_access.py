@@ -21,6 +21,7 @@ PARTS = {
     "number": 1,
     "inbox": "inbox",
     "run": "run-1",
+    "processor": 1,
     "job": "import-1",
     "archive": "Boats",
     "event": "0123456789abcdef-1000",

@@ -119,8 +119,8 @@ def change(
 @router.post("/api/zones/preview")
 def what_if(warehouse: Warehouse, sent: Annotated[WhatIf, Depends(body_of(WhatIf))]) -> dict[str, Any]:
     """Count a day with what is drawn, and store nothing."""
-    from wayside.zones.preview import preview
     from wayside.zones.options import parse_options
+    from wayside.zones.preview import preview
     from wayside.zones.processor import Pipeline
 
     kind, shapes = _kind(sent.kind), _shapes(sent)

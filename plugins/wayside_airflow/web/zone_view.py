@@ -46,6 +46,7 @@ def editor_values(
     shown = _version(versions, asked.version or one.version)
     options, pipeline = (shown.options, shown.pipeline) if shown else (one.options, one.pipeline)
     size, taken = _picture(warehouse, one, asked.at)
+    days = _days(warehouse, one)
     base = request.scope.get("root_path", "").rstrip("/")
     place = {"source": one.source, "camera": one.camera}
     return {
@@ -67,11 +68,11 @@ def editor_values(
         "size": size,
         "still": f"{base}/zones/still.jpg?{query(place, at=taken.isoformat() if taken else None)}" if taken else None,
         "taken": f"{taken:%Y-%m-%dT%H:%M:%S}" if taken else "",
-        "days": _days(warehouse, one),
+        "days": days[:_MOST_DAYS],
         "most_note": MOST_NOTE,
         "airflow": airflow_root(),
         "dag": DAG,
-        "recount": {"processor": one.number},
+        "recount": {"start": str(days[-1]), "end": str(days[0]), "processors": [one.number]} if days else None,
         "address": request.url.path,
         "hidden": {name: value for name, value in request.query_params.items() if name not in {"at", "saved"}},
     }
@@ -184,8 +185,8 @@ def _picture(warehouse: Any, one: "Processor", at: datetime | None) -> tuple[tup
 
 
 def _days(warehouse: Any, one: "Processor") -> list[Any]:
-    """List the newest days that can be counted, the newest first."""
+    """List the days whose video was looked at, the newest first."""
     from wayside.core.tables import SCANS
 
     scopes = warehouse.scopes(SCANS, [one.source], pipelines=[one.pipeline.id], cameras=[one.camera])
-    return sorted({scope.hour.date() for scope in scopes}, reverse=True)[:_MOST_DAYS]
+    return sorted({scope.hour.date() for scope in scopes}, reverse=True)

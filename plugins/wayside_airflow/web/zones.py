@@ -17,6 +17,8 @@ from wayside_airflow.web.zone_view import Asked, common, draft, editor_values, f
 router = APIRouter()
 
 Name = Annotated[str, Query(max_length=127)]
+#: `source/camera`: the name `source` is taken by the choice of the header, which knows sources of stills alone.
+Place = Annotated[str, Query(max_length=200)]
 _MOST_PATHS: Final = 1500
 _PATH_DAYS: Final = 7
 
@@ -36,10 +38,9 @@ def zones(request: Request, warehouse: Warehouse, choice: Chosen, may: CanEdit, 
 
 
 @router.get("/zones/new", dependencies=[MayEdit])
-def new(request: Request, warehouse: Warehouse, choice: Chosen, source: Name = "", camera: Name = "") -> HTMLResponse:
-    """Ask what a new processor is to count; the answer leads to the editor."""
-    everyone = zone_list.cameras(warehouse, ())
-    values = {"cameras": everyone, "picked": (source, camera)}
+def new(request: Request, warehouse: Warehouse, choice: Chosen, place: Place = "") -> HTMLResponse:
+    """Ask what a new processor is to count; the answer leads to the editor. `place` is `source/camera`."""
+    values = {"cameras": zone_list.cameras(warehouse, ()), "picked": place}
     return render(request, "zone_new.html", {**common(choice), **values})
 
 
@@ -48,7 +49,7 @@ def draw(
     request: Request,
     warehouse: Warehouse,
     choice: Chosen,
-    place: Annotated[str, Query(max_length=200)],
+    place: Place,
     kind: Literal["traffic", "objects", "faces"],
     name: Annotated[str, Query(min_length=1, max_length=100)],
     at: Annotated[str, Query(max_length=40)] = "",

@@ -1,4 +1,6 @@
 // A line chart in SVG: one line for each class, a strip below that says how many cameras stand behind each point.
+// Whose data is of something else says what the numbers are (`unit`), what the strip tells (`strip`), what stands behind
+// each point (`behind`) and which points nobody knows (`gaps`).
 // Drawn by hand because Plotly's bundle is several megabytes and writes inline styles, which the pages forbid.
 
 import { draw, make } from "./dom.js";
@@ -104,6 +106,10 @@ export class LineChart {
       const ring = draw("svg", { width: 12, height: 12, "aria-hidden": "true" }, draw("circle", { class: "odd", cx: 6, cy: 6, r: 5 }));
       legend.append(make("span", { class: "key" }, ring, "outlier: a day apart, or a new level"));
     }
+    if (this.data.gaps?.some(Boolean)) {
+      const box = draw("svg", { width: 14, height: 12, "aria-hidden": "true" }, draw("rect", { class: "gap", width: 14, height: 12 }));
+      legend.append(make("span", { class: "key" }, box, "not watched: not zero, not known"));
+    }
     if (Math.max(...this.data.cameras) > 1) legend.append(this.#scale());
     return legend;
   }
@@ -144,6 +150,7 @@ export class LineChart {
     this.y = (value) => floor - ((floor - EDGE.top) * value) / marks.at(-1);
     this.width = width;
     const svg = draw("svg", { width, height, "aria-hidden": "true" });
+    svg.append(...this.#gaps(floor));
     svg.append(...this.#axes(marks, width, floor), ...this.#strip(floor + 6));
     for (const [name, values] of series) svg.append(draw("path", { class: `line c-${name}`, d: path(values, this.x, this.y) }));
     svg.append(...this.#outliers());
@@ -166,6 +173,7 @@ export class LineChart {
 
   /** What the numbers on the left are. */
   #unit() {
+    if (this.data.unit) return this.data.unit;
     const step = this.data.step_minutes;
     const span = step === DAILY ? "a day" : "a slot";
     const what = this.perCamera ? `objects in ${span} of a camera` : `objects in ${span}`;
@@ -222,7 +230,14 @@ export class LineChart {
         return `M${(this.x(index) - step / 2).toFixed(1)} ${(top + height).toFixed(1)}v${(-tall).toFixed(1)}h${step.toFixed(2)}v${tall.toFixed(1)}z`;
       })
       .join("");
-    return [draw("path", { class: "counted", d: text }), draw("text", { class: "tick", x: EDGE.left - 8, y: top + height - 1, "text-anchor": "end" }, "counted")];
+    return [draw("path", { class: "counted", d: text }), draw("text", { class: "tick", x: EDGE.left - 8, y: top + height - 1, "text-anchor": "end" }, this.data.strip ?? "counted")];
+  }
+
+  /** Shade what nobody knows: a line that is interrupted could also be one that is hard to see. */
+  #gaps(floor) {
+    const half = (this.x(1) - this.x(0)) / 2;
+    const d = (this.data.gaps ?? []).map((gap, index) => (gap ? `M${(this.x(index) - half).toFixed(1)} ${EDGE.top}h${(2 * half).toFixed(2)}V${floor}h${(-2 * half).toFixed(2)}z` : ""));
+    return d.some(Boolean) ? [draw("path", { class: "gap", d: d.join("") })] : [];
   }
 
   #point(event) {
@@ -250,11 +265,12 @@ export class LineChart {
       const named = new Date(time).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
       return named + odd;
     }
-    return `${when(time, { day: true })} UTC${this.data.step_minutes === 60 ? ", hourly mean" : ""}`;
+    return `${when(time, { day: true })} UTC${this.data.step_minutes === 60 && !this.data.unit ? ", hourly mean" : ""}`;
   }
 
   /** What stands behind the numbers at one point. */
   #behind(index) {
+    if (this.data.behind) return this.data.behind[index];
     const { cameras, counted, imputed_share: imputed } = this.data;
     if (cameras[index] == null) return "not run";
     const all = number(Math.round(cameras[index]));

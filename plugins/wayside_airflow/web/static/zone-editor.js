@@ -159,19 +159,23 @@ const lost = async () => {
 if (still?.complete && !still.naturalWidth) lost();
 still?.addEventListener("error", lost);
 
+/** What `recount_zones` is started with: the days of the form. */
+const conf = () => ({ start: one("start").value, end: one("end").value, processors: [number] });
+for (const field of [one("start"), one("end")]) field?.addEventListener("input", () => (one("conf").textContent = JSON.stringify(conf(), null, 2)));
+
 const recount = one("recount");
 recount?.addEventListener("click", async () => {
   const into = one("recounted");
   recount.disabled = true;
   into.textContent = "Starting …";
   try {
-    const answer = await ask(urls.trigger, { method: "POST", body: { logical_date: null, conf: JSON.parse(recount.dataset.recount) } });
+    const answer = await ask(urls.trigger, { method: "POST", body: { logical_date: null, conf: conf() } });
     const link = make("a", { href: `${urls.runs}/${encodeURIComponent(answer.dag_run_id)}`, target: "_top" }, answer.dag_run_id);
     into.replaceChildren("Started: ", link);
   } catch (error) {
     into.textContent = `Not started: ${error.message}`;
-    recount.disabled = false;
   }
+  recount.disabled = false;
 });
 
 /** Name and switch take effect at once: they are no part of a version. */

@@ -38,7 +38,8 @@ export const preview = async (host, button, url, body) => {
   host.replaceChildren(make("p", { class: "sub" }, "Counting …"));
   try {
     const answer = await ask(url, { method: "POST", body });
-    const looked = `${figure(Math.round(answer.watched_s / 60))} minutes of video, ${figure(answer.looks)} frames looked at.`;
+    const long = answer.watched_s < 180 ? `${figure(Math.round(answer.watched_s))} seconds` : `${figure(Math.round(answer.watched_s / 60))} minutes`;
+    const looked = `${long} of video, ${figure(answer.looks)} frames looked at.`;
     host.replaceChildren(make("p", { class: "sub" }, looked), make("div", { class: "scroll" }, table(answer)));
   } catch (error) {
     host.replaceChildren(make("p", { class: "fault" }, error.message));
