@@ -18,7 +18,9 @@ from tests.zones.lakes import publish_examples
 from wayside.core.tables import (
     CAMERA_CHANGES,
     CAMERA_DAYS,
+    EVENT_REVIEWS,
     EXPIRIES,
+    LABELS,
     RECEIPTS,
     ROAD_PHOTOS,
     RUNS,
@@ -76,7 +78,7 @@ EVENTS_OF: dict[str, Any] = {
     "since": LAST.start.replace(minute=0), "first": LAST.start.replace(minute=0), "stop": LAST.end + timedelta(hours=2),
     "label": None, "quoted": "null", "state": None, "verdict": None, "skip": 0, "until": 5,
 }  # fmt: skip
-OWN |= {name: EVENTS_OF for name in ("web/reviewed_events", "web/fitting_events", "web/event_hours", "web/event_order")}
+OWN |= dict.fromkeys(("web/reviewed_events", "web/fitting_events", "web/event_hours", "web/event_order"), EVENTS_OF)
 OWN |= {
     "web/events": {**EVENTS_OF, "label": "boat", "quoted": '"boat"', "state": "labelled"},
     "web/event_verdicts": EVENTS_OF,
@@ -129,6 +131,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     publish_series(lake)
     publish_upkeep(lake)
     publish_photos(lake)
+    publish_videos(lake, cameras)
     publish_examples(lake, TFL, cameras[0], FIRST.start)
     for table in TABLES.values():
         lake.resend(table)
