@@ -4,7 +4,7 @@ import pytest
 from tests.videos.shared_data import SHARED, needs_shared
 
 from wayside.core.errors import ConfigError
-from wayside.videos.hookdata import CameraPlan, HookData, Plan
+from wayside.videos.hookdata import CameraPlan, HookData, Plan, fitted
 
 
 def test_a_camera_stands_over_all():
@@ -26,19 +26,14 @@ def test_without_a_plan_it_is_plus_and_somebody_is_told():
     assert HookData.parse('{"cameras": {"A": {"plan": "pro"}}}').warnings == ()
 
 
-def test_pictures_are_taken_out_as_large_as_any_of_them_is_wanted():
-    data = HookData.parse('{"img_y_size_extraction": 240, "img_y_size_cover": 1080, "img_y_size": 480}')
-    assert data.of("A").extraction_height == 1080
-    assert HookData().of("A").extraction_height is None
-
-
-def test_sizes_of_covers_keep_the_shape_and_never_grow():
-    plan = CameraPlan(cover_x=1920, cover_y=1080, image_y=100)
-    assert plan.cover_size(3840, 2160) == (1920, 1080)
-    assert plan.cover_size(1080, 3840) == (304, 1080)
-    assert plan.cover_size(640, 480) == (640, 480)
-    assert plan.image_size(640, 400) == (160, 100)
-    assert CameraPlan().cover_size(640, 480) == (640, 480)
+def test_sizes_of_pictures_keep_the_shape_and_never_grow():
+    assert fitted(3840, 2160, 1920, 1080) == (1920, 1080)
+    assert fitted(1080, 3840, 1920, 1080) == (304, 1080)
+    assert fitted(640, 480, 1920, 1080) == (640, 480)
+    assert fitted(640, 400, None, 100) == (160, 100)
+    assert fitted(640, 400, 64, None) == (64, 40)
+    assert fitted(640, 480, None, None) == (640, 480)
+    assert fitted(8192, 16, 16, None) == (16, 1)
 
 
 def test_a_later_text_stands_over_an_earlier_one():

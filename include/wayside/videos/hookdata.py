@@ -2,8 +2,9 @@
 
     {"plan": "pro", "img_y_size_cover": 1080, "cameras": {"CAMERA_FRONT": {"plan": "basic"}}}
 
-A camera's own value stands over the one for all. What means something here: the plan and the sizes of pictures. Tokens
-and addresses, which such files may hold as well, are dropped as they are read: they are neither stored nor logged.
+A camera's own value stands over the one for all. The sizes of covers and samples are followed; the plan, and the size
+at which pictures are taken out of a video, are checked and told with the job. Tokens and addresses, which such files
+may hold as well, are dropped as they are read: they are neither stored nor logged.
 """
 
 import json
@@ -45,9 +46,9 @@ class CameraPlan:
 
     Attributes:
         plan: basic, plus or pro.
-        extraction_x, extraction_y: of the picture in which motion and objects are looked for.
-        cover_x, cover_y: of the cover of an event.
-        image_x, image_y: of its other pictures.
+        extraction_x, extraction_y: at which pictures are taken out; here it is always the size of the video.
+        cover_x, cover_y: the largest that the cover of an event may be.
+        image_x, image_y: the same of its other pictures.
     """
 
     plan: Plan = Plan.PLUS
@@ -57,19 +58,6 @@ class CameraPlan:
     cover_y: int | None = None
     image_x: int | None = None
     image_y: int | None = None
-
-    @property
-    def extraction_height(self) -> int | None:
-        """Height at which pictures are taken out: the largest of the three, as a picture is never made larger."""
-        return max((size for size in (self.extraction_y, self.cover_y, self.image_y) if size), default=None)
-
-    def cover_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return the size of a cover made of a picture of `width` x `height` pixels: its shape kept, never enlarged."""
-        return fitted(width, height, self.cover_x, self.cover_y)
-
-    def image_size(self, width: int, height: int) -> tuple[int, int]:
-        """The same for a sample, which is not the cover."""
-        return fitted(width, height, self.image_x, self.image_y)
 
 
 def fitted(width: int, height: int, most_x: int | None, most_y: int | None) -> tuple[int, int]:
