@@ -1,4 +1,4 @@
-"""The stages of an import: scan, plan, process, label, publish, export. DAGs, the command line and tests all call these.
+"""The stages of an import: scan, plan, process, label, publish, export; DAGs, command line and tests call these.
 
 An import may be killed anywhere and started again, under the same name or another: what was hashed is not read again,
 what was decoded is not decoded again, and publishing the same rows twice changes nothing.
