@@ -22,6 +22,7 @@ from wayside.videos.bookmarks import (
     write_bookmarks,
 )
 from wayside.videos.bookmarks.edit import filtered, relocated, renamed
+from wayside.videos.bookmarks.model import time_of
 from wayside.videos.bookmarks.tables import IMPORTED, ImportResult, bookmarks_of, import_bookmarks
 from wayside.videos.whitelist import Whitelist
 from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
@@ -168,8 +169,20 @@ def test_a_job_is_written_down_with_who_imported_it(lake: ParquetWarehouse):
     (row,) = rows(lake, VIDEO_JOBS)
     request = json.loads(row["request"])
     assert (row["run"], row["status"], row["planned_at"], row["shards"]) == (done.run, "complete", TODAY, "{}")
-    assert (request["who"], request["job_id"], request["cameras"]) == ("ann", "job", [{"name": "A"}])
+    assert (request["who"], request["imported"]["job_id"], request["cameras"]) == ("ann", "job", [{"name": "A"}])
     assert (bookmarks_of(lake, SOURCE).job, bookmarks_of(lake, SOURCE).earliest) == ("job", NOON)
+
+
+def test_the_span_of_a_job_takes_in_all_images_and_the_file_keeps_its_own(lake: ParquetWarehouse):
+    """In the file of the importer four images come after its latest date."""
+    images = (at(-5, "A"), at(0, "A"), at(5, "A"))
+    take(lake, Bookmarks("job", NOON, NOON + timedelta(seconds=1), images))
+    (row,) = rows(lake, VIDEO_JOBS)
+    request = json.loads(row["request"])
+    span = {"first": time_of(request["earliest_date"]), "last": time_of(request["latest_date"])}
+    assert len(bookmarks_of(lake, SOURCE, **span).images) == 3
+    out = bookmarks_of(lake, SOURCE)
+    assert (out.earliest, out.latest) == (NOON, NOON + timedelta(seconds=1))
 
 
 def test_cameras_that_are_known_stay_as_they_are(lake: ParquetWarehouse):

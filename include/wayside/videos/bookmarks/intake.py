@@ -272,16 +272,7 @@ def _publish_job(lake: ParquetWarehouse, source: str, run: str, bookmarks: Bookm
     """Write down that and by whom this was imported; the row stays if the same was imported before."""
     scope = Scope(source, run=run)
     there = lake.read(VIDEO_JOBS, scope).to_pylist()
-    request = {
-        "kind": IMPORTED,
-        "job_id": bookmarks.job,
-        "who": who,
-        "item_count": 0,
-        "item_average_size_bytes": 0,
-        "cameras": [{"name": name} for name in sorted({image.camera for image in bookmarks.images})],
-        "earliest_date": text_of(bookmarks.earliest) if bookmarks.earliest else None,
-        "latest_date": text_of(bookmarks.latest) if bookmarks.latest else None,
-    }
+    request = _request(bookmarks, who)
     if there and json.loads(there[0]["request"]) | {"who": who} == request:
         return False
     now = clock()
@@ -297,3 +288,29 @@ def _publish_job(lake: ParquetWarehouse, source: str, run: str, bookmarks: Bookm
     }
     lake.publish(VIDEO_JOBS, scope, to_arrow(VIDEO_JOBS, [row]))
     return True
+
+
+def _request(bookmarks: Bookmarks, who: str) -> dict[str, Any]:
+    """Return what was asked for in the documented shape of a job, and what the file said of its own.
+
+    The job's span takes in all images; that of a file of the video importer need not.
+    """
+    moments = [image.at for image in bookmarks.images]
+    earliest = min([*moments, bookmarks.earliest] if bookmarks.earliest else moments, default=None)
+    latest = max((moment + _MICROSECOND for moment in moments), default=None)
+    if bookmarks.latest:
+        latest = max(bookmarks.latest, latest or bookmarks.latest)
+    return {
+        "kind": IMPORTED,
+        "who": who,
+        "item_count": 0,
+        "item_average_size_bytes": 0,
+        "cameras": [{"name": name} for name in sorted({str(image.camera_id) for image in bookmarks.images})],
+        "earliest_date": text_of(earliest) if earliest else None,
+        "latest_date": text_of(latest) if latest else None,
+        "imported": {
+            "job_id": bookmarks.job,
+            "earliest_date": text_of(bookmarks.earliest) if bookmarks.earliest else None,
+            "latest_date": text_of(bookmarks.latest) if bookmarks.latest else None,
+        },
+    }

@@ -170,6 +170,7 @@ def _job_of(
     (run,) = runs
     rows = lake.read(VIDEO_JOBS, Scope(source, run=run)).to_pylist()
     request = json.loads(rows[0]["request"]) if rows else {}
+    request = request.get("imported", request)
     earliest, latest = (request.get(name) for name in ("earliest_date", "latest_date"))
     return (
         request.get("job_id", run),
