@@ -78,15 +78,16 @@ def segment_row(start: datetime, seconds: float, **changes: Any) -> Row:
 def scanned(
     lake: ParquetWarehouse, segment: Row, frames: Sequence[tuple[float, Sequence[tuple[float, float]]]], **changes: Any
 ) -> None:
-    """Publish a segment and its scan: of each frame the second and the centres of its objects, boxes .04 x .1."""
+    """Publish a segment and its scan: of each frame the second and the centres of its objects, boxes of `size`."""
     place = {name: segment[name] for name in ("source", "camera", "hour", "segment")}
     place["pipeline"] = changes.pop("pipeline", PIPELINE)
     label = changes.pop("label", "person")
+    wide, high = (length / 2 for length in changes.pop("size", (0.04, 0.1)))
     offsets = [round(second * 1e6) for second, _ in frames]
     found = [
         place
         | {"frame": frame, "ordinal": ordinal, "frame_at": at(second, segment["start_at"]), "label": label}
-        | {"score": 0.9, "x1": x - 0.02, "y1": y - 0.05, "x2": x + 0.02, "y2": y + 0.05}
+        | {"score": 0.9, "x1": x - wide, "y1": y - high, "x2": x + wide, "y2": y + high}
         for frame, (second, centres) in enumerate(frames)
         for ordinal, (x, y) in enumerate(centres)
     ]
