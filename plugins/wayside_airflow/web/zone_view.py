@@ -66,7 +66,7 @@ def editor_values(
         },
         "form": form_of(one.kind, options, pipeline, settings()),
         "size": size,
-        "still": f"{base}/zones/still.jpg?{query(place, at=taken.isoformat() if taken else None)}" if taken else None,
+        "still": f"{base}/zones/still.jpg?{query(place, at=asked.at.isoformat() if asked.at else None)}" if taken else None,
         "taken": f"{taken:%Y-%m-%dT%H:%M:%S}" if taken else "",
         "days": days[:_MOST_DAYS],
         "most_note": MOST_NOTE,
