@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.media.clips import T0, Move, make_clip, truncate
 
-from wayside.core.errors import VideoError
+from wayside.core.errors import ConfigError, VideoError
 from wayside.media import cut as module
 from wayside.media.cut import cut
 from wayside.media.frames import frames, pictures
@@ -80,7 +80,7 @@ def test_the_end_of_a_video_is_where_a_piece_ends(tmp_path: Path):
 
 @pytest.mark.parametrize(("start", "end"), [(1, 1), (2, 1), (-1, 2), (0, 121), (0, float("nan"))])
 def test_pieces_have_a_length_within_bounds(tmp_path: Path, start: float, end: float):
-    with pytest.raises(ValueError, match="cannot cut"):
+    with pytest.raises(ConfigError, match="cannot cut"):
         cut(tmp_path / "a.mp4", start, end)
 
 

@@ -26,6 +26,7 @@ _SLOWER: Final = 4.0  # a pixel that differs teaches the model this much more sl
 _DARK: Final = 8.0  # grey levels added where brightness is compared, so that black is no division by zero
 _WHITE: Final = 245.0
 _CHANGE: Final = 0.7  # of what a pixel has to differ from the background: by so much it changes between looks
+_MOST: Final = 40  # pictures of the first seconds that are looked at
 _EVERY: Final = 3  # pixels are looked at for the brightness of the whole
 _AROUND: Final = np.ones((3, 3), np.uint8)
 _OPEN: Final = np.ones((3, 3), np.uint8)
@@ -91,6 +92,7 @@ class Background:
         absorb_s: float,
         flood: float,
     ) -> None:
+        first = first[:: -(-len(first) // _MOST)]
         gains = [_gain(one, first[len(first) // 2]) for one in first]
         levelled = np.stack([one / gain for one, gain in zip(first, gains, strict=True)])
         self._mean: Small = np.median(levelled, axis=0).astype(np.float32)

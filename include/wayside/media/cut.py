@@ -22,7 +22,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from wayside.core.errors import VideoError
+from wayside.core.errors import ConfigError, VideoError
 from wayside.media.container import VideoLimits
 from wayside.media.frames import DEFAULT_LIMITS, Image, shown, turn, turned
 
@@ -55,10 +55,10 @@ def cut(
         VideoError: those of `frames.shown`; `nothing_there`, where the video ends before the piece begins;
             `no_encoder`, where FFmpeg has none for H.264.
         StoreUnavailableError: the file cannot be read for now.
-        ValueError: the piece is empty, begins before the video, or is too long.
+        ConfigError: the piece is empty, begins before the video, or is too long.
     """
     if not (0 <= start_s < end_s and end_s - start_s <= LONGEST_S):
-        raise ValueError(f"cannot cut from {start_s} s to {end_s} s: a piece has up to {LONGEST_S:g} s")
+        raise ConfigError(f"cannot cut from {start_s} s to {end_s} s: a piece has up to {LONGEST_S:g} s")
     start_us, end_us = round(start_s * _SECOND), round(end_s * _SECOND)
     with tempfile.TemporaryDirectory(prefix="wayside-cut-") as folder:
         path = Path(folder, "cut.mp4")

@@ -70,7 +70,7 @@ def scan(
     Raises:
         StoreUnavailableError: the file cannot be read for now.
         ModelError: the detector does not answer like its family.
-        ValueError: as `frames` raises it.
+        ConfigError: as `frames` raises it.
     """
     offsets: list[int] = []
     found: list[Detections] = []

@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from wayside.core.errors import VideoError
+from wayside.core.errors import ConfigError, VideoError
 from wayside.media.container import INDEXED, Opened, VideoLimits, opened, too_many_pixels
 
 Image = NDArray[np.uint8]
@@ -100,12 +100,12 @@ def frames(
         VideoError: those of `opened`; `no_frames`, where not one picture can be shown; `too_long`; and, after all that
             can be shown was given, `broken_off` where the file ends too early and `damaged` where parts of it are.
         StoreUnavailableError: the file cannot be read for now.
-        ValueError: `fps` is not above 0, or `start_at` has no time zone.
+        ConfigError: `fps` is not above 0, or `start_at` has no time zone.
     """
     if fps is not None and not 0 < fps <= 1000:
-        raise ValueError(f"{fps} is no number of pictures a second")
+        raise ConfigError(f"{fps} is no number of pictures a second")
     if start_at.tzinfo is None:
-        raise ValueError(f"{start_at} has no time zone")
+        raise ConfigError(f"{start_at} has no time zone")
     begin_us = (start_at - _EPOCH) // _MICROSECOND
     rate = None if fps is None else Fraction(fps).limit_denominator(1_000_000)
     first_us, end_us = round(start_s * _SECOND), None if end_s is None else round(end_s * _SECOND)

@@ -38,7 +38,7 @@ class MotionOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fps: float = Field(5.0, gt=0, le=60, description="looks a second; also how exactly events begin and end")
-    width: int = Field(320, ge=64, le=1920, description="pixels of width that a picture is shrunk to")
+    width: int = Field(320, ge=64, le=960, description="pixels of width that a picture is shrunk to")
     threshold: float = Field(16.0, ge=2, le=200, description="grey levels by which a pixel has to differ")
     least_area: float = Field(0.001, gt=0, le=1, description="share of the picture that something has at least")
     least_seconds: float = Field(0.5, ge=0, le=60, description="shorter events are left out")
@@ -155,15 +155,13 @@ def spans(
         else:
             joined.append([at, at + step_us])
     kept = [(start, min(end, end_us)) for start, end in joined if end - start >= least_us]
+    if not kept:
+        return []
     middles = [0, *((one[1] + other[0]) // 2 for one, other in pairwise(kept)), end_us]
-    padded = (
-        [
-            (max(start - pad_us, before), min(end + pad_us, after))
-            for (start, end), before, after in zip(kept, middles[:-1], middles[1:], strict=True)
-        ]
-        if kept
-        else []
-    )
+    padded = [
+        (max(start - pad_us, before), min(end + pad_us, after))
+        for (start, end), (before, after) in zip(kept, pairwise(middles), strict=True)
+    ]
     return [piece for span in padded for piece in _pieces(*span, longest_us)]
 
 
