@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.videos.imports import decoded, do, files, importer, name, put, rows
+from tests.videos.imports import NOW, decoded, do, files, importer, name, put, rows
 
 from wayside.core.errors import StoreUnavailableError
 from wayside.videos import scan as scanning
+from wayside.videos.reviews import review
 
 __all__ = ["decoded"]
 
@@ -99,10 +100,14 @@ def test_another_pattern_mends_names(tmp_path: Path):
 
 def test_another_suffix_moves_all_rows_to_the_other_camera(tmp_path: Path, decoded: Counter[str]):
     put(tmp_path, name(1), 1)
-    do(importer(tmp_path))
+    work = importer(tmp_path)
+    do(work)
+    (event,) = rows(work, "video_events")
+    review(work.warehouse, "Boat", event["event"], "accepted", author="ann", at=NOW)
     work = importer(tmp_path, "run-2", suffix="-2026")
     do(work)
-    for table in ("segments", "video_events", "labels"):
+    assert rows(work, "event_reviews")[0]["verdict"] == "accepted"
+    for table in ("segments", "video_events", "labels", "event_reviews"):
         assert {row["camera"] for row in rows(work, table)} == {"BOW-2026"}
     assert decoded == {name(1): 1}  # the same times: the same events
 

@@ -188,7 +188,9 @@ class Importer:
             before = self.shelf.answer(event, content)
             if isinstance(said, LabelFailure) and before is not None and before.reason is None:
                 return
-            self.ledger.changed(content)
+            # A first answer needs no note: a content that waits for one is looked at by every publication.
+            if before is not None or content.state != "processed":
+                self.ledger.changed(content)
             self.shelf.save_answer(answer_of(said, content, self.job.run, self.job.labeller))
 
     def publish(self) -> dict[str, int]:

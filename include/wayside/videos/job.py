@@ -27,7 +27,8 @@ MAX_SHARDS: Final = 1000
 
 DEFAULT_MOTION: Final = MotionOptions.model_validate({})
 
-_SECRET: Final = re.compile(r"token|secret|passw|api_?key|credential|auth", re.IGNORECASE)
+# What may open a door, or only meant something to the service that the replaced importer spoke to.
+_SECRET: Final = re.compile(r"token|secret|passw|api_?key|credential|auth|^device_id$|^ip_address$|^test$", re.I)
 _NOT_SOURCES: Final = frozenset({"callbacks", "hooks"})  # folders beside those of sources
 # Change it where the same options give other events than before, so that archives are cut anew when they are asked for.
 _ENGINE: Final = 1

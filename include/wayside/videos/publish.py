@@ -13,7 +13,16 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from wayside.core.clock import Clock
-from wayside.core.tables import CAMERAS, LABELS, SCHEMA_VERSION, SEGMENTS, VIDEO_EVENTS, VIDEO_FILES, Table
+from wayside.core.tables import (
+    CAMERAS,
+    EVENT_REVIEWS,
+    LABELS,
+    SCHEMA_VERSION,
+    SEGMENTS,
+    VIDEO_EVENTS,
+    VIDEO_FILES,
+    Table,
+)
 from wayside.store.places import Place
 from wayside.videos.job import ImportJob
 from wayside.videos.ledger import Ledger
@@ -45,6 +54,17 @@ class Result:
     def is_complete(self) -> bool:
         """Whether nobody has to be waited for."""
         return not self.content.labelling or self.whole is not None or len(self.answers) == len(self.found.events)
+
+    @property
+    def step(self) -> tuple[Content, State, int]:
+        """What the ledger has to be told once this is published."""
+        return self.content, self.state, self.unanswered
+
+    @property
+    def moved_from(self) -> Hour | None:
+        """The hour in which its rows lie, if that is not where they belong."""
+        there = self.content.at_camera, self.content.at_hour
+        return None if there in {(None, None), (self.content.camera, self.content.hour)} else cast("Hour", there)
 
     @property
     def is_news(self) -> bool:
@@ -109,14 +129,18 @@ class Publisher:
             hours[content.camera, content.hour] = None
             if content.at_camera and content.at_hour:
                 hours[content.at_camera, content.at_hour] = None
-        ready = []
+        later = []
         for camera, hour in hours:
             with self._locked():
-                ready += self._publish_hour(camera, hour)
-        # One that has moved to another hour is in two of them: it goes on when both are in place.
-        for result in ready:
-            if result.is_news:
-                self._ledger.published(result.content, result.state, result.unanswered)
+                done = self._publish_hour(camera, hour)
+            for one in done:
+                if one.moved_from is None:
+                    self._ledger.published(*one.step)
+                else:
+                    later.append(one.step)
+        # What has moved lies in two hours: it goes on when both are published.
+        for step in later:
+            self._ledger.published(*step)
         contents = self._ledger.contents()
         with self._locked():
             self._publish_cameras(contents)
@@ -134,7 +158,11 @@ class Publisher:
         return locked(self._lake.root / "locks" / self._source)
 
     def _publish_hour(self, camera: str, hour: datetime) -> list[Result]:
-        """Publish the videos of a camera and hour, and take away rows of those that have moved elsewhere."""
+        """Publish the videos of a camera and hour, and take away rows of those that have moved elsewhere.
+
+        Returns:
+            Those of which the ledger does not know yet that they are published.
+        """
         changed = self._ledger.of_hour(camera, hour)
         results = [one for content in changed if (one := result_of(self._ledger, self._shelf, content.sha256))]
         here = [one for one in results if (one.content.camera, one.content.hour) == (camera, hour)]
@@ -152,7 +180,23 @@ class Publisher:
         theirs = {row["event"] for row in kept}
         labels = [row for row in self._read(LABELS, scope) if row["event"] in theirs]
         self._put(LABELS, scope, [*labels, *(row for one in here for row in self._labels(one))])
-        return here
+        for one in here:
+            self._move_verdicts(one)
+        return [one for one in here if one.is_news]
+
+    def _move_verdicts(self, result: Result) -> None:
+        """Take verdicts along with events that have moved to another camera or hour."""
+        if result.moved_from is None:
+            return
+        old = Scope(self._source, camera=result.moved_from[0], hour=result.moved_from[1])
+        new = Scope(self._source, camera=result.content.camera, hour=result.content.hour)
+        events = {one.event for one in result.found.events}
+        reviews = self._read(EVENT_REVIEWS, old)
+        moving = {row["event"]: row | self._where(result.content) for row in reviews if row["event"] in events}
+        if moving:
+            there = {row["event"]: row for row in self._read(EVENT_REVIEWS, new)}
+            self._put(EVENT_REVIEWS, new, list((moving | there).values()))
+            self._put(EVENT_REVIEWS, old, [row for row in reviews if row["event"] not in events])
 
     def _read(self, table: Table, scope: Scope) -> list[Row]:
         return cast("list[Row]", self._lake.read(table, scope).to_pylist())
