@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from wayside.core.errors import ConfigError, WaysideError
 from wayside_airflow.web import (
     api,
+    api_page,
     assets,
     blur,
     evaluations,
@@ -29,6 +30,8 @@ from wayside_airflow.web import (
     runs,
     series,
     weeks,
+    zone_api,
+    zone_counts,
     zone_edits,
     zones,
 )
@@ -63,8 +66,11 @@ def create_app(
         api,
         weeks,
         series,
+        zone_api,
+        api_page,
         zones,
         zone_edits,
+        zone_counts,
         assets,
     ):
         app.include_router(room.router)
