@@ -36,6 +36,19 @@ def test_a_second_apart_still_counts_and_more_does_not() -> None:
     assert compare([cross(1)], [cross(2.01)], seconds=60).recall == 0
 
 
+def test_what_the_person_was_not_sure_of_counts_neither_way() -> None:
+    unsure = [Passage(at_s, "cross", "a", "forward", doubtful=True) for at_s in (20, 59.8)]
+    found = compare([cross(1), *unsure], [cross(1.2), cross(19.5), cross(40)], seconds=60)
+    assert (found.hand, found.ours, found.right) == (1, 2, 1)
+    assert found.extra == (cross(40),)
+    assert not found.missed
+    assert found.geh == {("cross", "a", "forward"): geh(2, 1, 60)}
+    # A sure one is paired first, however near a doubtful one lies.
+    assert (
+        compare([cross(1), Passage(1.9, "cross", "a", "forward", doubtful=True)], [cross(1.9)], seconds=60).recall == 1
+    )
+
+
 def test_another_line_is_another_event() -> None:
     found = compare([cross(1, zone="a")], [cross(1, zone="b")], seconds=60)
     assert (len(found.missed), len(found.extra)) == (1, 1)
@@ -110,8 +123,11 @@ def test_each_event_stands_once_and_no_pair_more_was_possible(hand: list[Passage
 
 
 def test_a_hand_count_is_read() -> None:
-    text = "\ufefftime,kind,zone,direction\n12.5,cross,North, forward\n3,enter,Table,\n"
-    assert read_passages(text) == [Passage(3, "enter", "Table"), Passage(12.5, "cross", "North", "forward")]
+    text = "\ufefftime,kind,zone,direction,doubtful\n12.5,cross,North, forward,no\n3,enter,Table,,yes\n"
+    assert read_passages(text) == [
+        Passage(3, "enter", "Table", doubtful=True),
+        Passage(12.5, "cross", "North", "forward"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +139,7 @@ def test_a_hand_count_is_read() -> None:
         ("time,kind,zone\nnan,cross,a\n", "line 2: a time is not nan"),
         ("time,kind,zone\n1,fly,a\n", "kind 'fly' is none of"),
         ("time,kind,zone\n1,exit,\n", "no zone or line"),
+        ("time,kind,zone,doubtful\n1,exit,a,perhaps\n", "line 2: doubtful is yes or no, not 'perhaps'"),
         ("", "no column"),
     ],
 )

@@ -6,6 +6,9 @@ apart, so that as many as possible are paired and their times differ as little a
 differ is a confusion: it is neither right nor simply absent, and is told as such. Volumes are compared as traffic
 engineers do, by GEH, and over intervals by WAPE.
 
+What the person was not sure of, somebody who stands on the line as the video ends say, is written down as doubtful: it
+is neither missed nor, where we have it, extra.
+
 GEH: UK Department for Transport, TAG unit M3.1, and DMRB volume 12: below 5 in 85 % of the hours is a good fit.
 """
 
@@ -25,20 +28,24 @@ from wayside.core.errors import ConfigError
 TOLERANCE_S: Final = 1.0
 INTERVAL_S: Final = 900.0
 KINDS: Final = ("enter", "exit", "cross")
-_COLUMNS: Final = ("time", "kind", "zone", "direction", "label")
+_COLUMNS: Final = ("time", "kind", "zone", "direction", "label", "doubtful")
 _MOST_ROWS: Final = 200_000
 _HOUR_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Passage:
-    """One entry, exit or crossing: when (seconds from the start of the video), at which zone or line, which way."""
+    """One entry, exit or crossing: when (seconds from the start of the video), at which zone or line, which way.
+
+    One that is doubtful, of a hand count, counts neither for nor against.
+    """
 
     at_s: float
     kind: str
     zone: str
     direction: str = ""
     label: str = ""
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,9 +144,11 @@ def compare(
         tolerance_s: how far apart two events may be that are the same.
         interval_s: length of the intervals of WAPE; a shorter video is one interval.
     """
-    pairs: list[Pair] = []
-    for kind, zone in sorted({(one.kind, one.zone) for one in (*hand, *ours)}):
-        pairs += _paired(_at(hand, kind, zone), _at(ours, kind, zone), tolerance_s)
+    sure = [one for one in hand if not one.doubtful]
+    pairs = _pairs(sure, ours, tolerance_s)
+    rest = Counter(ours) - Counter(pair.ours for pair in pairs)
+    doubtful = _pairs([one for one in hand if one.doubtful], sorted(rest.elements()), tolerance_s)
+    hand, ours = sure, sorted((Counter(ours) - Counter(pair.ours for pair in doubtful)).elements())
     missed = Counter(hand) - Counter(pair.hand for pair in pairs)
     extra = Counter(ours) - Counter(pair.ours for pair in pairs)
     flows = sorted({(one.kind, one.zone, one.direction) for one in (*hand, *ours)})
@@ -165,7 +174,9 @@ def geh(ours: int, hand: int, seconds: float) -> float:
 
 
 def read_passages(text: str) -> list[Passage]:
-    """Read a hand count: CSV with the columns time (seconds), kind, zone, and, if told, direction and label.
+    """Read a hand count, CSV.
+
+    Columns: time (seconds), kind, zone, and, if told, direction, label and doubtful (yes or no).
 
     Raises:
         ConfigError: with the line, where a column lacks or a value means nothing.
@@ -194,7 +205,16 @@ def _passage(row: Mapping[str, str | None], line: int) -> Passage:
         raise ConfigError(f"line {line}: kind {texts['kind']!r} is none of {', '.join(KINDS)}")
     if not texts["zone"]:
         raise ConfigError(f"line {line}: no zone or line is named")
-    return Passage(at_s, texts["kind"], texts["zone"], texts["direction"], texts["label"])
+    if texts["doubtful"] not in {"", "yes", "no"}:
+        raise ConfigError(f"line {line}: doubtful is yes or no, not {texts['doubtful']!r}")
+    return Passage(
+        at_s, texts["kind"], texts["zone"], texts["direction"], texts["label"], doubtful=texts["doubtful"] == "yes"
+    )
+
+
+def _pairs(hand: Sequence[Passage], ours: Sequence[Passage], tolerance_s: float) -> list[Pair]:
+    places = sorted({(one.kind, one.zone) for one in hand})
+    return [pair for place in places for pair in _paired(_at(hand, *place), _at(ours, *place), tolerance_s)]
 
 
 def _at(passages: Iterable[Passage], kind: str, zone: str) -> list[Passage]:
