@@ -25,6 +25,7 @@ from wayside.cli import (
     tidy,
     timeseries,
     videos,
+    zones,
 )
 from wayside.core.errors import WaysideError
 
@@ -36,6 +37,7 @@ _commands.add_typer(counts.app, name="counts", help="What was counted.")
 _commands.add_typer(timeseries.app, name="timeseries", help="Daily series, seasonally adjusted.")
 _commands.add_typer(tidy.warehouse_app, name="warehouse", help="Tables: send them to another warehouse again.")
 _commands.add_typer(receipts.app, name="receipts", help="What was done to each road photo: verify, show, head.")
+_commands.add_typer(zones.app, name="zones", help="Zones on cameras: draw, look at segments, count, how fresh.")
 _commands.add_typer(labels.app, name="labels", help="Labels of videos: export, import, convert.")
 _commands.add_typer(register.app, name="register", help="Road photos in a road authority's own table in Oracle.")
 _commands.command("fetch")(sources.fetch)

@@ -46,9 +46,13 @@ class PlanSegmentsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[Task]:
         """Return the tasks; none where there is nothing to look at."""
+        from wayside.core.clock import utc_now
         from wayside.zones.scans import to_scan
+        from wayside.zones.tidy import prune_pictures
 
         work = Work()
+        # Here, because this runs as long as anything is watched: pictures of faces must not outlive what was promised.
+        prune_pictures(work.warehouse, work.registry, utc_now())
         if not self.processors:
             shards = to_scan(work.warehouse, work.registry, work.settings)
         else:
@@ -84,6 +88,7 @@ class ScanSegmentsOperator(BaseOperator):
         Raises:
             StoreUnavailableError: a place was out of reach. What was seen is published.
         """
+        from wayside.zones.faces import keep_faces
         from wayside.zones.scans import Scanner, SegmentShard, publish_scans
 
         work = Work()
@@ -99,7 +104,9 @@ class ScanSegmentsOperator(BaseOperator):
                     if note.status != "ok":
                         failed.append(f"{note.source} {note.camera} {note.segment[:16]}: {note.status}: {note.reason}")
             finally:
-                objects += publish_scans(work.warehouse, [shard]).objects
+                published = publish_scans(work.warehouse, [shard])
+                objects += published.objects
+            keep_faces(work.warehouse, work.registry, work.settings, published.days, client=work.client())
             self.log.info("%s: %s, %s objects", shard.plan, dict(states), objects)
         for line in failed[:_NAMED]:
             self.log.warning("%s", line)
