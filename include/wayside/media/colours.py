@@ -50,7 +50,7 @@ def _table() -> NDArray[np.uint8]:
     for upper, name in reversed(_HUES):
         names[hue < upper] = name
     names[(hue >= 15) & (hue < 50) & (value < _DIM)] = _BROWN
-    names[((hue < 15) | (hue >= 320)) & (saturation < 0.5) & (value > _BRIGHT)] = _PINK
+    names[((hue < 15) | (hue >= 320)) & (saturation < 0.38) & (value > _BRIGHT)] = _PINK
     pale = saturation < _PALE
     names[pale] = _GRAY
     names[pale & (value > _BRIGHT)] = _WHITE
