@@ -65,7 +65,7 @@ def test_large_pictures_shrink_small_ones_do_not_grow_and_portrait_stays_upright
 
 def test_the_same_piece_has_the_same_bytes(tmp_path: Path):
     path = make_clip(tmp_path / "a.mp4", seconds=3, size=(320, 240))
-    assert len({hashlib.sha256(cut(path, 0.5, 2.5)).hexdigest() for _ in range(6)}) == 1
+    assert len({hashlib.sha256(cut(path, 0.5, 2.5)).hexdigest() for _ in range(4)}) == 1
 
 
 def test_the_end_of_a_video_is_where_a_piece_ends(tmp_path: Path):

@@ -164,7 +164,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_damaged_bytes_give_a_video_or_a_typed_error(clips: list[bytes], data: st.DataObject):
     body = bytearray(data.draw(st.sampled_from(clips)))
