@@ -162,6 +162,9 @@ def test_the_steps_stay_among_the_events_that_fit(client: TestClient, film: Film
     assert f"{film.events[2]}?day=2026-05-04&amp;verdict=open" in page
     here = client.get(f"/events/{ARCHIVE}/{film.events[1]}", params={"day": "2026-05-04", "verdict": "open"}).text
     assert f"{film.events[0]}?" in here, "one that fits no more keeps its place"
+    assert f"{film.events[2]}?" in here
+    last = client.get(f"/events/{ARCHIVE}/{film.events[2]}", params={"day": "2026-05-04", "verdict": "open"}).text
+    assert f"{film.events[1]}?" in last, "back to what was open a moment ago"
 
 
 def test_an_event_of_imported_labels_has_no_video(client: TestClient, lake: ParquetWarehouse):

@@ -7,17 +7,25 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from tests.web.video_factory import (
+    ARCHIVE,
     PLANNED,
     add_airflow_run,
     add_files,
     add_job,
     add_plan,
+    add_video,
     forget_airflow_runs,
     some_files,
 )
 
+from wayside.core import settings as core_settings
 from wayside.core.clock import utc_now
+from wayside.media.probe import Probe
 from wayside.store import LocalStore
+from wayside.videos.bookmarks import read_bookmarks
+from wayside.videos.ledger import Ledger
+from wayside.videos.records import NEVER, Assigned, Content, FileRow
+from wayside.videos.shelf import Shelf
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside_airflow.web.app import create_app, get_access
 from wayside_airflow.web.job_states import shard_state
@@ -31,7 +39,9 @@ def lake(tmp_path: Path) -> ParquetWarehouse:
 
 
 @pytest.fixture
-def browser(lake: ParquetWarehouse, tmp_path: Path) -> Iterator[TestClient]:
+def browser(lake: ParquetWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setenv("WAYSIDE_STATE", str(tmp_path))
+    core_settings.settings.cache_clear()
     app = create_app(warehouse=lambda: lake, store=lambda: LocalStore(tmp_path / "pictures"))
     app.dependency_overrides[get_access] = lambda: None
     with TestClient(app, headers=HTML) as client:
@@ -207,3 +217,56 @@ def test_files_come_in_pages(browser: TestClient, lake: ParquetWarehouse, monkey
     assert "Page 1 of 3" in pages[0]
     assert "Page 3 of 3" in pages[3]
     assert [page.count("<code title") for page in pages] == [3, 3, 2, 2]
+
+
+def test_files_of_shards_at_work_count_as_far_as_they_are(browser: TestClient, lake: ParquetWarehouse, tmp_path: Path):
+    now = utc_now()
+    add_job(
+        lake, "import-1", {"0000": (2, "running"), "0001": (1, "missing")}, planned_at=now - timedelta(minutes=9),
+        updated_at=now,
+    )  # fmt: skip
+    ledger = Ledger(Shelf(tmp_path, ARCHIVE).root, utc_now)
+    probe = Probe(60.0, 25.0, False, 1500, 640, 480, 0, "h264", False)
+    rows = []
+    for number in range(3):
+        where = ("C1", now, "UTC", None, None)
+        file = FileRow(f"{number}.mp4", "1", 10, f"{number:064x}", *where, None, None, "import-1", True, NEVER)
+        rows.append((file, Content.of(file, "0" * 40, probe)))
+    ledger.register(rows)
+    plan = [Assigned(content, "planned", "c", "l", "import-1", place // 2) for place, (_, content) in enumerate(rows)]
+    ledger.assign(plan)
+    assert ledger.processed(ledger.contents("planned")[0], 4, None, None)
+    ledger.close()
+    page = browser.get("jobs").text
+    assert "cut into events <b>1</b>" in page
+    assert "at work <b>1</b>" in page
+    assert "to come <b>1</b>" in page
+    assert "about <b>45 min</b> to go" in page, "one of six steps took nine minutes"
+
+
+def test_labels_of_a_job_are_downloads(browser: TestClient, lake: ParquetWarehouse, tmp_path: Path):
+    add_video(tmp_path, lake, tmp_path / "archive")
+    add_job(lake, "import-1", {"0000": (1, "complete")}, span=("2026-05-04T08:59:50.000Z", "2026-05-04T09:00:02.000Z"))
+    for kind, media_type in (
+        ("v1.json", "application/json"),
+        ("v2.json", "application/json"),
+        ("csv", "text/csv; charset=utf-8"),
+        ("xml", "application/xml"),
+    ):
+        assert f"/jobs/import-1/labels.{kind}" in browser.get("jobs/import-1").text
+        answer = browser.get(f"jobs/import-1/labels.{kind}")
+        assert answer.headers["content-type"] == media_type
+        assert "attachment; filename=" in answer.headers["content-disposition"]
+        images = read_bookmarks(answer.content).images
+        names = [label.name for image in images for label in image.labels]
+        assert sorted(names) == ["boat", "human", "tuna"]
+    assert browser.get("jobs/import-1/labels.pdf").status_code in {404, 422}
+    assert browser.get("jobs/import-9/labels.csv").status_code == 404
+
+
+def test_labels_that_one_format_cannot_hold_are_refused(browser: TestClient, lake: ParquetWarehouse, tmp_path: Path):
+    for seed, camera in enumerate(("C1_Deck", "C2_Hi")):
+        add_video(tmp_path, lake, tmp_path / "archive", camera, seed=seed)
+    add_job(lake, "import-1", {"0000": (2, "complete")}, span=("2026-05-04T08:59:50Z", "2026-05-04T09:00:02Z"))
+    assert browser.get("jobs/import-1/labels.v1.json").status_code == 409
+    assert browser.get("jobs/import-1/labels.v2.json").status_code == 200

@@ -32,6 +32,7 @@ def add_job(
     archive: str = ARCHIVE,
     planned_at: datetime = PLANNED,
     updated_at: datetime = PLANNED + timedelta(minutes=30),
+    span: tuple[str, str] = ("2016-10-09T12:02:37Z", "2016-10-09T13:22:36Z"),
 ) -> None:
     """Publish a job with shards by id: how many files each has, and the state that was noted down."""
     items = sum(number for number, _ in shards.values())
@@ -39,8 +40,8 @@ def add_job(
         "item_count": items,
         "item_average_size_bytes": 512,
         "cameras": [{"name": name, "plan": "PLUS"} for name in CAMERAS],
-        "earliest_date": "2016-10-09T12:02:37Z",
-        "latest_date": "2016-10-09T13:22:36Z",
+        "earliest_date": span[0],
+        "latest_date": span[1],
     }
     noted = {name: {"item_count": number, "status": status} for name, (number, status) in shards.items()}
     row = {

@@ -114,7 +114,7 @@ def events(
         "cameras": sorted({line["camera"] for line in lines} | ({fits.camera} if fits.camera else set())),
         "labels": video_queries.label_names(warehouse, archive, fits.day),
         "known": video_queries.known_labels(warehouse, archive, fits.day),
-        "verdicts": {name: verdicts[name] for name in VERDICTS if name in verdicts},
+        "verdicts": {name: verdicts.get(name, 0) for name in VERDICTS},
         "everyone": everyone,
         "found": found,
         "page": page,
@@ -318,13 +318,17 @@ def _file(warehouse: "ParquetWarehouse", found: "Found") -> dict[str, Any] | Non
 
 
 def _steps(warehouse: "ParquetWarehouse", fits: EventFilter, verdict: str, event: str) -> dict[str, Any]:
-    """Return the events before and after one, of those that fit; one that fits no more keeps its place."""
+    """Return the events before and after one, of those that fit; one that fits no more keeps its place.
+
+    Who goes through what is open may go back to what was open a moment ago.
+    """
     order = video_queries.event_order(warehouse, fits)
     here = next((place for place, row in enumerate(order) if row["event"] == event), None)
     if here is None:
         return {"before": None, "after": None}
     fitting = [place for place, row in enumerate(order) if verdict in {"", row["verdict"]}]
-    before = max((place for place in fitting if place < here), default=None)
+    earlier = range(here) if verdict == "open" else fitting
+    before = max((place for place in earlier if place < here), default=None)
     after = min((place for place in fitting if place > here), default=None)
     return {
         "before": None if before is None else order[before]["event"],

@@ -18,7 +18,17 @@ const say = (text, bad = false) => {
 
 // Verdicts
 
+const count = (name, change) => {
+  const number = document.querySelector(`[data-count="${name}"] b`);
+  if (number) number.textContent = (Number(number.textContent.replaceAll(",", "")) + change).toLocaleString("en");
+};
+
 const show = (place, told) => {
+  const before = Object.keys(words).find((name) => place.classList.contains(`v-${name}`));
+  if (grid && before !== told.verdict) {
+    count(before, -1);
+    count(told.verdict, 1);
+  }
   for (const button of place.querySelectorAll('[name="verdict"][aria-pressed]')) button.setAttribute("aria-pressed", String(button.value === told.verdict));
   for (const name of Object.keys(words)) place.classList.toggle(`v-${name}`, name === told.verdict);
   const badge = place.querySelector("[data-badge]");
@@ -40,7 +50,7 @@ const chips = (labels) =>
   labels.map((label) => {
     const chip = document.createElement("span");
     chip.className = "chip";
-    chip.textContent = label;
+    chip.append(document.createElement("i"), label);
     return chip;
   });
 

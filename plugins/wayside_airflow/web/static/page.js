@@ -6,6 +6,9 @@ for (const form of document.querySelectorAll("form[data-submit]")) {
   });
 }
 
+// On a narrow screen the tabs scroll: the one that is shown is in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Empty fields would only make the address longer.
 addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
