@@ -102,15 +102,15 @@ def test_publication_counts_only_for_what_it_has_seen():
         book.processed(book.contents()[0], 2, None, None)
         (read,) = book.unpublished()
         book.changed(read)  # an answer comes meanwhile
-        assert not book.published(read, "labelled", 0)
+        assert book.published([(read, "labelled", 0)]) == 0
         (again,) = book.unpublished()
         assert again.state == "processed"
-        assert book.published(again, "labelled", 1)
+        assert book.published([(again, "labelled", 1)]) == 1
         assert book.unpublished() == []
         (labelled,) = book.contents("labelled")
         book.changed(labelled)
         assert book.exported([labelled]) == 0
-        assert book.published(book.unpublished()[0], "labelled", 0)
+        assert book.published([(book.unpublished()[0], "labelled", 0)]) == 1
         assert book.exported(book.contents("labelled")) == 1
         assert [one.state for one in book.contents()] == ["exported"]
 
@@ -123,7 +123,7 @@ def test_hours_have_the_contents_that_belong_there_or_lie_there():
             "x.mp4"
         ]
         (moved,) = [one for one in book.contents() if one.first_file == "y.mp4"]
-        book.published(moved, "seen", 0)
+        book.published([(moved, "seen", 0)])
         book.register([(file("y.mp4", HASHES[1], camera="AFT", start=moved.start_at), None)])
         book.settle(["x.mp4", "y.mp4"], "run-2")
         hour = moved.hour
@@ -164,7 +164,7 @@ def test_no_step_is_taken_from_a_state_that_is_not_its_own(steps: list[tuple[int
             done = {
                 "processed": lambda row: book.processed(row, 1, None, None),
                 "failed": lambda row: book.failed(row, "damaged", "", again=False),
-                "published": lambda row: book.published(row, "labelled", 0) if row.state == "processed" else False,
+                "published": lambda row: row.state == "processed" and bool(book.published([(row, "labelled", 0)])),
                 "exported": lambda row: bool(book.exported([row])),
             }[name](held)
             assert not done or now.state in allowed

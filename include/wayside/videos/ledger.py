@@ -242,20 +242,28 @@ class Ledger:
         with self._writing() as base:
             base.execute("UPDATE contents SET revision = revision + 1 WHERE sha256 = ?", (content.sha256,))
 
-    def published(self, content: Content, state: State, unanswered: int) -> bool:
-        """Note down that the tables say what was known of a content at its revision; it goes on to `state`."""
-        now = as_text(self._clock())
+    def published(self, steps: Sequence[tuple[Content, State, int]]) -> int:
+        """Note down, in one step, that the tables say what was known of contents at their revisions.
+
+        Args:
+            steps: of each content the state that it goes on to, and how many of its events have no answer.
+
+        Returns:
+            How many had not changed meanwhile, and went on.
+        """
+        now, gone_on = as_text(self._clock()), 0
         with self._writing() as base:
-            base.execute(
-                "UPDATE contents SET at_camera = ?, at_hour = ? WHERE sha256 = ?",
-                (content.camera, as_text(content.hour), content.sha256),
-            )
-            done = base.execute(
-                "UPDATE contents SET state = ?, published = revision, unanswered = ?, updated_at = ?"
-                " WHERE sha256 = ? AND revision = ? AND state = ?",
-                (state, unanswered, now, content.sha256, content.revision, content.state),
-            )
-            return done.rowcount == 1
+            for content, state, unanswered in steps:
+                base.execute(
+                    "UPDATE contents SET at_camera = ?, at_hour = ? WHERE sha256 = ?",
+                    (content.camera, as_text(content.hour), content.sha256),
+                )
+                gone_on += base.execute(
+                    "UPDATE contents SET state = ?, published = revision, unanswered = ?, updated_at = ?"
+                    " WHERE sha256 = ? AND revision = ? AND state = ?",
+                    (state, unanswered, now, content.sha256, content.revision, content.state),
+                ).rowcount
+        return gone_on
 
     def exported(self, contents: Sequence[Content]) -> int:
         """Note down that labels are in files as they were published; return of how many contents this holds still."""

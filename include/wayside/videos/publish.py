@@ -133,14 +133,10 @@ class Publisher:
         for camera, hour in hours:
             with self._locked():
                 done = self._publish_hour(camera, hour)
-            for one in done:
-                if one.moved_from is None:
-                    self._ledger.published(*one.step)
-                else:
-                    later.append(one.step)
+            self._ledger.published([one.step for one in done if one.moved_from is None])
+            later += [one.step for one in done if one.moved_from is not None]
         # What has moved lies in two hours: it goes on when both are published.
-        for step in later:
-            self._ledger.published(*step)
+        self._ledger.published(later)
         contents = self._ledger.contents()
         with self._locked():
             self._publish_cameras(contents)
