@@ -71,6 +71,7 @@ def test_every_edit_is_a_version_and_old_ones_stay(registry: Registry):
 
 def test_options_belong_to_a_version_and_a_name_does_not(registry: Registry):
     number = add(registry).number
+    add(registry, camera="Other")
     assert registry.change(number, author="bob", name="  Gate ", enabled=False).version == 1
     changed = registry.change(number, author="bob", options={"score": 0.7}, pipeline="Fps2_WaysideV1")
     assert (changed.version, changed.name, changed.enabled, changed.author) == (2, "Gate", False, "bob")
