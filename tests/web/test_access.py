@@ -22,6 +22,8 @@ PARTS = {
     "inbox": "inbox",
     "run": "run-1",
     "processor": 1,
+    "what": "minutes",
+    "form": "csv",
     "job": "import-1",
     "archive": "Boats",
     "event": "0123456789abcdef-1000",
@@ -106,6 +108,10 @@ def test_a_signed_in_user_comes_in_if_the_role_allows(anonymous: TestClient, rol
         ("POST", "/wayside/blur/"),
         ("GET", "/wayside/photos/review/run-1"),
         ("GET", "/wayside/photos/review/r/sheet.jpg"),
+        ("GET", "/wayside/zones/1"),
+        ("GET", "/wayside/zones/still.jpg?source=Archive&camera=Bridge"),
+        ("PUT", "/wayside/api/zones/1"),
+        ("POST", "/wayside/api/zones/preview"),
         ("GET", "/wayside/events?archive=Nobody"),
         ("GET", "/wayside/events/Boats/e-1"),
         ("GET", "/wayside/events/Boats/e-1/0.jpg"),
@@ -114,7 +120,7 @@ def test_a_signed_in_user_comes_in_if_the_role_allows(anonymous: TestClient, rol
     ],
 )
 @pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
-def test_who_may_only_look_may_neither_use_models_nor_review(anonymous: TestClient, method: str, path: str) -> None:
+def test_who_may_only_look_may_neither_use_models_nor_review_nor_draw(anonymous: TestClient, method: str, path: str) -> None:
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 

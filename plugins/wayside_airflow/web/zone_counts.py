@@ -16,7 +16,7 @@ from wayside_airflow.web.choice import Chosen, day_of
 from wayside_airflow.web.context import Warehouse, render
 from wayside_airflow.web.zone_access import CanEdit
 from wayside_airflow.web.zone_figures import dwell, matrix, newest_events, totals
-from wayside_airflow.web.zone_view import common, found, registry_of
+from wayside_airflow.web.zone_view import common, found, registry_of, version_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,7 +124,7 @@ def asked(
     registry = registry_of(warehouse)
     one = found(registry, processor)
     number = int(version) if version else None
-    shapes = registry.zones(processor, number).zones
+    shapes = version_of(registry, processor, number).zones
     days = counted_days(warehouse, one, number)
     end = day_of(last) if last else (days[-1] if days else datetime.now(UTC).date())
     begin = day_of(first) if first else end

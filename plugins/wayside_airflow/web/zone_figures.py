@@ -28,7 +28,7 @@ def totals(rows: Iterable[Row], ways: Mapping[str, str]) -> list[tuple[str, str]
 def span(seconds: float) -> str:
     """Write a length of time for people: `45 s`, `12 min`, `3.5 h`."""
     if seconds < 90:
-        return f"{seconds:.3g} s"
+        return f"{seconds:.1f} s" if seconds < 10 and seconds % 1 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:,.1f} h"
 
 

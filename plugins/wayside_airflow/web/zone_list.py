@@ -27,9 +27,10 @@ _TOTALS: Kept[dict[str, Any]] = Kept(most=20_000)
 
 @dataclass(frozen=True)
 class Shown:
-    """A processor as the list shows it. `day` is the newest day that its zones counted, `figure` what came of it."""
+    """A processor as the list shows it. `day` is the newest that it counted, `figure` what came of it by `version`."""
 
     processor: "Processor"
+    version: int | None
     day: date | None
     figure: int | None
     today: bool
@@ -102,14 +103,20 @@ def _last_end(name: str) -> datetime | None:
 def _shown(root: Path, one: "Processor", today: date) -> Shown:
     from wayside.core.tables import ZONE_MINUTES
 
-    parts = (f"source={one.source}", f"camera={one.camera}", f"processor={one.number}", f"version={one.version}")
-    newest = _newest((root / ZONE_MINUTES.name).joinpath(*parts), "day=*")
-    file = newest / "all.parquet" if newest else None
-    if newest is None or file is None or not file.is_file():
-        return Shown(one, None, None, today=False)
-    day = datetime.strptime(newest.name, "day=%Y%m%d").replace(tzinfo=UTC).date()
-    totals = _read(_TOTALS, file, lambda: _total(str(file))) or {}
-    return Shown(one, day, totals.get("came" if one.kind == "traffic" else "most"), today=day == today)
+    parts = (f"source={one.source}", f"camera={one.camera}", f"processor={one.number}")
+    counted = (root / ZONE_MINUTES.name).joinpath(*parts).glob("version=*/day=*/all.parquet")
+    # Days are sorted as texts; of one day the newest version counts.
+    newest = max(counted, key=lambda path: (path.parent.name, _version(path)), default=None)
+    if newest is None:
+        return Shown(one, None, None, None, today=False)
+    day = datetime.strptime(newest.parent.name, "day=%Y%m%d").replace(tzinfo=UTC).date()
+    totals = _read(_TOTALS, newest, lambda: _total(str(newest))) or {}
+    figure = totals.get("came" if one.kind == "traffic" else "most")
+    return Shown(one, _version(newest), day, figure, today=day == today)
+
+
+def _version(path: Path) -> int:
+    return int(path.parent.parent.name.removeprefix("version="))
 
 
 def _total(name: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def editor_values(
         },
         "form": form_of(one.kind, options, pipeline, settings()),
         "size": size,
-        "still": f"{base}/zones/still.jpg?{query(place, at=asked.at.isoformat() if asked.at else None)}" if taken else None,
+        "still": f"{base}/zones/still.jpg?{query(place, at=asked.at and asked.at.isoformat())}" if taken else None,
         "taken": f"{taken:%Y-%m-%dT%H:%M:%S}" if taken else "",
         "days": days[:_MOST_DAYS],
         "most_note": MOST_NOTE,
@@ -96,6 +96,16 @@ def found(registry: "Registry", number: int) -> "Processor":
 
     try:
         return registry.processor(number)
+    except UnknownProcessorError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+def version_of(registry: "Registry", number: int, version: int | None) -> "ZoneVersion":
+    """Return a version of a processor's zones, by default the newest; raise 404 where there is none."""
+    from wayside.zones.errors import UnknownProcessorError
+
+    try:
+        return registry.zones(number, version)
     except UnknownProcessorError as error:
         raise HTTPException(404, str(error)) from error
 

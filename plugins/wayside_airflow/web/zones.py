@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from wayside.core.errors import ReasonedError, StoreError
 from wayside.core.ids import camera_id, source_id
-from wayside.core.settings import settings
+from wayside.core.settings import Settings, settings
 from wayside_airflow.web import zone_list
 from wayside_airflow.web.choice import Chosen
 from wayside_airflow.web.context import Warehouse, render
@@ -66,12 +66,20 @@ def still(warehouse: Warehouse, source: Name, camera: Name, at: Annotated[str, Q
     """Serve a still of a camera's video: at a time, or the newest."""
     from wayside.zones.still import still as made
 
+    chosen = settings()
     try:
-        found = made(warehouse, settings(), source_id(source), camera_id(camera), moment(at))
+        found = made(warehouse, chosen, source_id(source), camera_id(camera), moment(at), client=_client(chosen))
     except (ReasonedError, StoreError) as error:
         raise HTTPException(404, f"no still of {camera}: {error}") from error
     # People are seen on it: never kept.
     return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+
+def _client(chosen: Settings) -> Any:
+    """Return a client of Cloud Storage where the installation uses it: segments may lie there."""
+    from wayside_airflow.hooks.services import storage_client
+
+    return storage_client(chosen) if chosen.pictures_url else None
 
 
 @router.get("/api/zones/paths", dependencies=[MayEdit])

@@ -9,6 +9,8 @@ const EDGE = { left: 62, right: 24, top: 30, strip: 22, axis: 24 };
 const DAILY = 1440;
 // From so many hours on the axis tells months.
 const LONG = 100 * 24;
+// Up to so many points are marked one by one.
+const FEW = 12;
 
 /** A number with as many digits as are of use; a dash where it is not known. */
 export const number = (value) => {
@@ -153,7 +155,7 @@ export class LineChart {
     svg.append(...this.#gaps(floor));
     svg.append(...this.#axes(marks, width, floor), ...this.#strip(floor + 6));
     for (const [name, values] of series) svg.append(draw("path", { class: `line c-${name}`, d: path(values, this.x, this.y) }));
-    svg.append(...this.#outliers());
+    svg.append(...this.#dots(series), ...this.#outliers());
     this.cursor = draw("g", { class: "cursor" });
     svg.append(this.cursor);
     this.plot.replaceChildren(svg, this.tip);
@@ -196,12 +198,13 @@ export class LineChart {
     });
   }
 
-  /** Returns what to write at a time, if anything: each so many hours from midnight. */
+  /** Returns what to write at a time, if anything: each so many minutes or hours from midnight. */
   #hours(hours, room) {
-    const every = [1, 2, 3, 4, 6, 12, 24, 48, 96, 168, 336].find((step) => hours / step <= room) ?? 672;
+    const minutes = [1, 5, 10, 15, 30].find((step) => (60 * hours) / step <= room);
+    const every = minutes ?? 60 * ([1, 2, 3, 4, 6, 12, 24, 48, 96, 168, 336].find((step) => hours / step <= room) ?? 672);
     const origin = Date.parse(`${this.data.times[0].slice(0, 10)}T00:00Z`);
     return (time) => {
-      if (((Date.parse(time) - origin) / 3_600_000) % every) return "";
+      if (((Date.parse(time) - origin) / 60_000) % every) return "";
       return time.endsWith("T00:00Z") ? date(time) : when(time);
     };
   }
@@ -233,10 +236,19 @@ export class LineChart {
     return [draw("path", { class: "counted", d: text }), draw("text", { class: "tick", x: EDGE.left - 8, y: top + height - 1, "text-anchor": "end" }, this.data.strip ?? "counted")];
   }
 
+  /** Of few points each is marked: a line between two of them would say more than is known. */
+  #dots(series) {
+    if (this.data.times.length > FEW) return [];
+    return series.flatMap(([name, values]) =>
+      values.flatMap((value, index) => (value == null ? [] : [draw("circle", { class: `dot c-${name}`, cx: this.x(index), cy: this.y(value), r: 3.5 })])),
+    );
+  }
+
   /** Shade what nobody knows: a line that is interrupted could also be one that is hard to see. */
   #gaps(floor) {
     const half = (this.x(1) - this.x(0)) / 2;
-    const d = (this.data.gaps ?? []).map((gap, index) => (gap ? `M${(this.x(index) - half).toFixed(1)} ${EDGE.top}h${(2 * half).toFixed(2)}V${floor}h${(-2 * half).toFixed(2)}z` : ""));
+    const inside = (x) => Math.min(Math.max(x, EDGE.left), this.width - EDGE.right).toFixed(1);
+    const d = (this.data.gaps ?? []).map((gap, index) => (gap ? `M${inside(this.x(index) - half)} ${EDGE.top}H${inside(this.x(index) + half)}V${floor}H${inside(this.x(index) - half)}z` : ""));
     return d.some(Boolean) ? [draw("path", { class: "gap", d: d.join("") })] : [];
   }
 

@@ -47,7 +47,8 @@ const refresh = () => {
   act("undo").disabled = !drawing.canUndo && !canvas.draft;
   act("redo").disabled = !drawing.canRedo;
   act("delete").disabled = !picked;
-  act("flip").hidden = picked?.kind !== "line";
+  act("flip").disabled = picked?.kind !== "line";
+  act("flip").hidden = !lines();
   one("none").hidden = drawing.shapes.length > 0;
   page.querySelector('[data-tool="line"]').hidden = !lines();
   const obstacle = drawing.obstacle || options.obstacle || mismatch();

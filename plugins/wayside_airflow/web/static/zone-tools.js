@@ -4,12 +4,20 @@ import { same } from "./zone-geometry.js";
 
 const HINTS = {
   none: "Draw a zone around a place, or a line across a way. Then name it in the list.",
-  select: "Drag a corner or a whole shape. Take hold of a small dot, or double-click an edge, for one more corner. Delete removes a corner; so does a long press.",
+  select: "Drag a corner or a whole shape. Pull a small dot, or double-click an edge, for one more corner. Delete removes a corner; so does a long press.",
   line: "Drag either end. The arrow shows what counts as forward; F, or the button, turns it round.",
-  zone: "Click the corners one after another. Close the zone at its first corner, with a double click, or with Enter. Escape gives up.",
+  zone: "Click or tap the corners one after another. Close the zone at its first corner, with a double click, or with Enter. Escape gives up.",
   zoneKeys: "Arrow keys move the cross (Shift: further), Space sets a corner, Enter closes the zone, Escape gives up.",
   lineDraft: "Pull from one end to the other, or click both ends. Escape gives up.",
   lineKeys: "Arrow keys move the cross (Shift: further), Space sets an end, Escape gives up.",
+};
+/** Fingers have no keys, and less room to read. */
+const TOUCH = {
+  none: "Draw a zone around a place, or a line across a way. Then name it below.",
+  select: "Drag a corner, a small dot for one more corner, or the whole zone. Hold a corner to remove it.",
+  line: "Drag either end. The arrow shows what counts as forward.",
+  zone: "Tap the corners one after another; tap the first one again to close the zone.",
+  lineDraft: "Pull from one end to the other.",
 };
 const FREE = " Corners snap to the frame and to each other; hold Alt to place them freely.";
 
@@ -131,9 +139,11 @@ export class Tools {
 
   explain() {
     const { draft } = this.canvas;
-    if (draft) return this.hint(HINTS[`${draft.kind}${this.keyboard ? "Keys" : draft.kind === "line" ? "Draft" : ""}`]);
+    const told = this.canvas.coarse && !this.keyboard ? { ...HINTS, ...TOUCH } : HINTS;
+    if (draft) return this.hint(told[`${draft.kind}${this.keyboard ? "Keys" : draft.kind === "line" ? "Draft" : ""}`]);
     const one = this.drawing.current;
-    if (!one) return this.hint(this.drawing.shapes.length ? "Click a zone or line to change it." : HINTS.none);
-    return this.hint((one.kind === "line" ? HINTS.line : HINTS.select) + FREE);
+    if (!one) return this.hint(this.drawing.shapes.length ? "Click or tap a zone or line to change it." : told.none);
+    const what = one.kind === "line" ? told.line : told.select;
+    return this.hint(told === HINTS ? what + FREE : what);
   }
 }
