@@ -225,7 +225,8 @@ def test_late_and_repeated_answers(tmp_path: Path):
     said = rows(work, "labels")
     other = Labelled(event.event, "other", None, (LabelOf(event.pictures[0].at, "whale", 0.5),))
     importer(tmp_path, labeller="http:other").labelled(event.event, other)  # nobody asked that one
-    work.labelled("0123456789abcdef-0", refuse(event))
+    for strange in ("0123456789abcdef-0", f"{event.event}/../../x", ""):
+        work.labelled(strange, refuse(event))
     work.publish()
     assert rows(work, "labels") == said
     work.labelled(event.event, other)  # the last answer counts
@@ -389,6 +390,9 @@ def test_exports_refuse_what_would_be_lost_and_write_the_rest(tmp_path: Path):
     ]
     assert set(files(work).values()) == {("exported", None)}
     assert importer(tmp_path, "run-3").export() == []
+    (tmp_path / "out").rename(tmp_path / "unmounted")
+    with pytest.raises(StoreUnavailableError, match="mount the share again"):
+        work.export()
 
 
 def test_jobs_that_cannot_be_are_refused(tmp_path: Path):

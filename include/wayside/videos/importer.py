@@ -4,6 +4,7 @@ An import may be killed anywhere and started again, under the same name or anoth
 what was decoded is not decoded again, and publishing the same rows twice changes nothing.
 """
 
+import hashlib
 import logging
 import time
 from collections import Counter
@@ -28,7 +29,7 @@ from wayside.videos.process import Cutter, Done
 from wayside.videos.publish import Publisher
 from wayside.videos.records import Content
 from wayside.videos.scan import Names, Progress, Scan, Scanned
-from wayside.videos.shelf import EVENT_DIGITS, Event, SegmentEvents, Shelf, answer_of, at
+from wayside.videos.shelf import EVENT, Event, SegmentEvents, Shelf, answer_of, at
 from wayside.vision.stream import Failure, stream
 from wayside.warehouse.layout import locked
 from wayside.warehouse.parquet import ParquetWarehouse, open_lake
@@ -179,10 +180,9 @@ class Importer:
         May be called late, more than once, and by other processes than the one that asked: the last answer
         counts, but no failure counts after an answer; what nobody asks for any more is dropped.
         """
-        sha256 = event if len(event) > 2 * EVENT_DIGITS else event.partition("-")[0]
-        content = self.ledger.content(sha256)
+        content = self.ledger.content(event.partition("-")[0]) if EVENT.fullmatch(event) else None
         if content is None or not content.labelling or not holds(content.labelling, self.job.labelling_id()):
-            _log.warning("an answer for %s is dropped: this run does not ask any more", event)
+            _log.warning("an answer for %.100r is dropped: this run does not ask any more", event)
             return
         with self.ledger.answering(content.sha256):
             before = self.shelf.answer(event, content)
@@ -212,7 +212,10 @@ class Importer:
         if not self.job.export:
             return []
         ready = [one for one in self.ledger.contents("labelled") if one.published == one.revision]
-        place = open_place(self.job.export, self._client, create=True)
+        # Once something was written there, a folder that is absent is a share that was lost, and is not made anew.
+        known = self.shelf.root / "places" / hashlib.sha256(self.job.export.encode()).hexdigest()[:16]
+        place = open_place(self.job.export, self._client, create=True, known=known)
+        place.sweep()
         done = export_labels(self.warehouse, self.job, place)
         self.ledger.exported(ready)
         self._publisher().publish_files()

@@ -9,6 +9,7 @@ All lie below `videos/<source>` in the state folder. Tables are made from these;
 
 import contextlib
 import json
+import re
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,8 @@ from wayside.videos.labellers.base import LabelFailure, Labelled
 from wayside.videos.records import Content
 
 _MICROSECOND: Final = timedelta(microseconds=1)
-EVENT_DIGITS: Final = 16
+EVENT: Final = re.compile(r"[0-9a-f]{16}-[0-9]{1,12}|[0-9a-f]{64}")
+"""The id of an event, or of a video that was answered for as a whole."""
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -103,7 +105,7 @@ def event_id(sha256: str, start_us: int) -> str:
 
     An event that is found again under other settings keeps its id, and a verdict on it holds; another one gets another.
     """
-    return f"{sha256[:EVENT_DIGITS]}-{start_us // 1000}"
+    return f"{sha256[:16]}-{start_us // 1000}"
 
 
 class Shelf:
