@@ -23,6 +23,7 @@ from wayside.core.clock import utc_now
 from wayside.media.probe import Probe
 from wayside.store import LocalStore
 from wayside.videos.bookmarks import read_bookmarks
+from wayside.videos.job import new_job
 from wayside.videos.ledger import Ledger
 from wayside.videos.records import NEVER, Assigned, Content, FileRow
 from wayside.videos.shelf import Shelf
@@ -166,6 +167,8 @@ def test_the_page_of_jobs(browser: TestClient, lake: ParquetWarehouse, airflow: 
     add_job(lake, name, {"0": (25, "missing"), "1": (75, "missing")}, planned_at=now - timedelta(minutes=10))
     add_plan(lake, name, [["0"], ["1"]])
     add_job(lake, "import-done", {"0": (7, "complete")}, archive="Other")
+    told = new_job(input="/videos", source="Other", run="import-done", pattern="(?P<camera>x)", who="grace")
+    lake.save_plan("videos-import-done-job", told.model_dump(mode="json"))
     add_job(lake, "import-dead", {"0": (7, "complete"), "1": (7, "running")}, archive="Other")
     page = browser.get("jobs").text
     assert 'aria-valuemax="100" aria-valuenow="25"' in page
@@ -173,6 +176,7 @@ def test_the_page_of_jobs(browser: TestClient, lake: ParquetWarehouse, airflow: 
     assert "about <b>30 min</b> to go" in page
     assert "Started by ada" in page
     assert "Started by the command line" in page
+    assert "Started by grace" in page
     assert "/dags/import_videos/runs/manual__now" in page
     assert "data-busy" in page
     assert "It has said nothing since Mon 4 May 2026, 09:30 UTC" in page

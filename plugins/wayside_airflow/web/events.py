@@ -143,6 +143,7 @@ def one_event(
         "one": _card({**row, **_verdict(found.review)}, _summed(labels)),
         "images": _images(archive, row, labels),
         "file": _file(warehouse, found),
+        "job": video_queries.job(warehouse, row["run"]) is not None,
         "known": video_queries.known_labels(warehouse, archive, day),
         **_steps(warehouse, fits, filters.verdict, event),
         "filters": {"day": day, **{name: value for name, value in asdict(filters).items() if value}},
@@ -278,7 +279,7 @@ def _told(review: Row | None) -> dict[str, Any]:
             "reviewed_at": when and when.isoformat()}  # fmt: skip
 
 
-def _summed(labels: Iterable[Row]) -> list[Row]:
+def _summed(labels: Sequence[Row]) -> list[Row]:
     """Return each label of an event once, with its best probability and the pictures that bear it."""
     best: dict[str, float | None] = {}
     images = Counter(label for label, _ in {(one["label"], one["image_at"]) for one in labels})
@@ -302,8 +303,14 @@ def _images(archive: str, event: Row, labels: Sequence[Row]) -> list[dict[str, A
         for number, picture in enumerate(known.pictures if known.event == event["event"] else ()):
             when = event["start_at"] + (picture.at_us - known.start_us) * _MICROSECOND
             images.append({**picture.model_dump(), "number": number, "at": when, "labels": by_time.pop(when, [])})
-    rest = [{"number": None, "at": when, "kind": None, "labels": found} for when, found in sorted(by_time.items())]
-    return images + rest
+    images += [{"number": None, "at": when, "kind": None, "labels": found} for when, found in sorted(by_time.items())]
+    return [{**one, "summary": _grouped(one["labels"])} for one in images]
+
+
+def _grouped(labels: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the labels of one picture, each once, with how often it stands there and its best probability."""
+    number = Counter(one["label"] for one in labels)
+    return [{**row, "number": number[row["label"]]} for row in _summed(labels)]
 
 
 def _file(warehouse: "ParquetWarehouse", found: "Found") -> dict[str, Any] | None:

@@ -106,7 +106,7 @@ def jobs(
         fitting = [one for one in everyone if archive in {"", one.row["source"]}]
         return JSONResponse([one.as_json() for one in fitting], headers=_VARY)
     now = utc_now()
-    listed = [told(one, now) for one in everyone]
+    listed = [told(warehouse, one, now) for one in everyone]
     states = Counter(one["state"] for one in listed)
     values = {
         **_common(choice),
@@ -145,7 +145,7 @@ def job(
     page = min(page, pages)
     values = {
         **_common(choice),
-        "job": told(one, utc_now()),
+        "job": told(warehouse, one, utc_now()),
         "shards": one.shards,
         "statuses": _by_status(states),
         "reasons": [row for row in states if row["status"] == "quarantined"],
@@ -187,7 +187,7 @@ def labels(warehouse: Warehouse, job: str, kind: Literal["v1.json", "v2.json", "
     return Response(data, media_type=media_type, headers=headers)
 
 
-def told(job: Job, now: datetime) -> dict[str, Any]:
+def told(warehouse: "ParquetWarehouse", job: Job, now: datetime) -> dict[str, Any]:
     """Return what the pages say of a job."""
     row, run = job.row, job.run
     state = _state(job, now)
@@ -206,7 +206,7 @@ def told(job: Job, now: datetime) -> dict[str, Any]:
         "total": total,
         "done": items["complete"],
         "left": _left(steps, 2 * (total - items["failed"]), now - begun) if state == "running" else "",
-        "who": _who(run),
+        "who": run.who if run else _who(warehouse, row["run"]),
         "begun": begun,
         "took": span(ended - begun),
         "cameras": _cameras(job.request),
@@ -300,8 +300,14 @@ def _left(done: int, total: int, gone: timedelta) -> str:
     return span(gone * (total - done) / done) if 0 < done < total else ""
 
 
-def _who(run: AirflowRun | None) -> str:
-    return run.who if run else "the command line"
+def _who(warehouse: "ParquetWarehouse", run: str) -> str:
+    """Return who started a run that Airflow does not know, as long as what it was told is kept."""
+    from wayside.videos.importer import has_job, load_job
+
+    try:
+        return load_job(warehouse, run).who if has_job(warehouse, run) else "the command line"
+    except (StoreError, ConfigError, ValueError):  # of another version, or tidied away just now
+        return "the command line"
 
 
 def _when(text: object) -> datetime | None:
