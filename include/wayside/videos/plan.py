@@ -8,13 +8,14 @@ that no shard has more than some hours of video, unless one video alone has.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
 from wayside.core.errors import ConfigError
+from wayside.videos.bookmarks.model import text_of
 from wayside.videos.job import MAX_SHARDS, ImportJob, holds
 from wayside.videos.names import local_camera_id
 from wayside.videos.records import Assigned, Content, State
@@ -148,14 +149,15 @@ def request(job: ImportJob, contents: Sequence[Content]) -> dict[str, Any]:
     """Return what a job asks for, in the documented shape; sizes are those of entries in the map of hashes."""
     sizes = [len(json.dumps({content.sha1: _described(content)})) for content in contents]
     cameras = sorted({content.camera for content in contents})
+    starts = [content.start_at for content in contents]
     ends = [content.start_at + timedelta(seconds=content.duration_s) for content in contents]
     hooks = job.hooks
     return {
         "item_count": len(contents),
         "item_average_size_bytes": sum(sizes) // len(sizes) if sizes else 0,
         "cameras": [{**hooks.config_of(name), "local_camera_id": local_camera_id(name)} for name in cameras],
-        "earliest_date": _zulu(min((content.start_at for content in contents), default=None)),
-        "latest_date": _zulu(max(ends, default=None)),
+        "earliest_date": text_of(min(starts)) if starts else None,
+        "latest_date": text_of(max(ends)) if ends else None,
     }
 
 
@@ -166,7 +168,3 @@ def _entry(content: Content) -> str:
 
 def _described(content: Content) -> dict[str, Any]:
     return {"original_filename": PurePosixPath(content.first_file).name, "size_MB": content.bytes / 1e6}
-
-
-def _zulu(when: datetime | None) -> str | None:
-    return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
