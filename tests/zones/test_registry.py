@@ -130,7 +130,6 @@ def test_a_writer_that_was_killed_between_the_tables_leaves_nothing_to_be_seen(r
     [
         ({"zones": ZoneSet()}, "needs a zone to enter or a line to cross"),
         ({"options": {"mode": "match"}, "zones": MIDDLE}, "does not look at lines"),
-        ({"kind": "objects", "options": {"mode": "match"}}, "counts traffic"),
         ({"kind": "objects", "zones": MIDDLE}, "does not look at lines"),
         ({"kind": "fish"}, "no kind 'fish'"),
         ({"options": {"speed": 1}}, "speed"),
