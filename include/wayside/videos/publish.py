@@ -244,13 +244,13 @@ class Publisher:
 
     def _labels(self, result: Result) -> Iterable[Row]:
         for answer in result.answers.values():
-            ordinals: Counter[datetime] = Counter()
+            ordinals: Counter[int] = Counter()
             for label in answer.labels:
                 yield {
                     **self._where(result.content),
                     "event": answer.event,
-                    "image_at": label.at,
-                    "ordinal": ordinals[label.at],
+                    "image_at": at(result.content, label.at_us),
+                    "ordinal": ordinals[label.at_us],
                     "label": label.name,
                     "probability": label.probability,
                     **dict(zip(("x1", "y1", "x2", "y2"), label.box or (None,) * 4, strict=True)),
@@ -258,7 +258,7 @@ class Publisher:
                     "labeller": answer.labeller,
                     "model_sha256": answer.model_sha256,
                 }
-                ordinals[label.at] += 1
+                ordinals[label.at_us] += 1
 
     def _publish_cameras(self, contents: Sequence[Content]) -> None:
         """Add the cameras that were seen; what is known of one already stays, but for its position."""

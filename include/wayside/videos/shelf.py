@@ -73,9 +73,12 @@ class SegmentEvents(_Document):
 
 
 class AnsweredLabel(_Document):
-    """One label, as in `wayside.videos.labellers`."""
+    """One label, as in `wayside.videos.labellers`, but with its time in microseconds from the start of the segment.
 
-    at: AwareDatetime
+    So it holds where another pattern or time zone makes its video start at another time.
+    """
+
+    at_us: int
     name: str
     probability: float | None = None
     box: tuple[float, float, float, float] | None = None
@@ -96,8 +99,10 @@ class Answer(_Document):
     detail: str | None = None
 
     def fits(self, content: Content) -> bool:
-        """Tell whether it answers for the event as it is now, and to the labeller that is asked now."""
-        return holds(self.cut, content.cut or "") and holds(self.labelling, content.labelling or "")
+        """Tell whether it answers for the event as it is now, and to the labeller that is asked now, if any is."""
+        return holds(self.cut, content.cut or "") and (
+            not content.labelling or holds(self.labelling, content.labelling)
+        )
 
 
 def event_id(sha256: str, start_us: int) -> str:
@@ -188,7 +193,13 @@ def answer_of(said: Labelled | LabelFailure, content: Content, run: str, labelle
     if isinstance(said, LabelFailure):
         return Answer(labeller=labeller, reason=said.reason, detail=said.message, **about)
     labels = tuple(
-        AnsweredLabel(at=one.at, name=one.name, probability=one.probability, box=one.box, polygon=one.polygon)
+        AnsweredLabel(
+            at_us=(one.at - content.start_at) // _MICROSECOND,
+            name=one.name,
+            probability=one.probability,
+            box=one.box,
+            polygon=one.polygon,
+        )
         for one in said.labels
     )
     return Answer(labeller=said.labeller, model_sha256=said.model_sha256, labels=labels, **about)
