@@ -201,7 +201,6 @@ def told(warehouse: "ParquetWarehouse", job: Job, now: datetime) -> dict[str, An
         "run": row["run"],
         "archive": row["source"],
         "state": state,
-        "status": job.status,
         "items": {name: items[name] for name in _PARTS if items[name]},
         "total": total,
         "done": items["complete"],
@@ -214,7 +213,6 @@ def told(warehouse: "ParquetWarehouse", job: Job, now: datetime) -> dict[str, An
         "latest": _when(job.request.get("latest_date")),
         "silent": row["updated_at"],
         "airflow": f"{airflow_root()}/dags/{DAG}/runs/{quote(run.run, safe='')}" if run else None,
-        "airflow_state": run and run.state,
     }
 
 
