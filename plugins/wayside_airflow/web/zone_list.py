@@ -96,7 +96,8 @@ def _last_end(name: str) -> datetime | None:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    last: datetime | None = pc.max(pq.read_table(name, columns=["end_at"])["end_at"]).as_py()
+    # Not `read_table`: looking for folders of a data set costs more than such a small file.
+    last: datetime | None = pc.max(pq.ParquetFile(name).read(columns=["end_at"])["end_at"]).as_py()
     return last and last.astimezone(UTC)
 
 
@@ -104,7 +105,8 @@ def _shown(root: Path, one: "Processor", today: date) -> Shown:
     from wayside.core.tables import ZONE_MINUTES
 
     parts = (f"source={one.source}", f"camera={one.camera}", f"processor={one.number}")
-    counted = (root / ZONE_MINUTES.name).joinpath(*parts).glob("version=*/day=*/all.parquet")
+    versions = (root / ZONE_MINUTES.name).joinpath(*parts).glob("version=*")
+    counted = (day / "all.parquet" for folder in versions if (day := _newest(folder, "day=*")))
     # Days are sorted as texts; of one day the newest version counts.
     newest = max(counted, key=lambda path: (path.parent.name, _version(path)), default=None)
     if newest is None:
@@ -125,8 +127,8 @@ def _total(name: str) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     counted = ("entered", "forward", "backward", "finished")
-    everything = (pc.field("zone") == "*") & (pc.field("label") == "*")
-    rows = pq.read_table(name, columns=[*counted, "inside_max"], filters=everything)
+    rows = pq.ParquetFile(name).read(columns=["zone", "label", *counted, "inside_max"])
+    rows = rows.filter(pc.and_(pc.equal(rows["zone"], "*"), pc.equal(rows["label"], "*")))
     came = sum(pc.sum(rows[column]).as_py() or 0 for column in counted)
     return {"came": came, "most": pc.max(rows["inside_max"]).as_py()}
 

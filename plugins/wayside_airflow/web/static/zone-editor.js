@@ -159,6 +159,17 @@ const lost = async () => {
 };
 if (still?.complete && !still.naturalWidth) lost();
 still?.addEventListener("error", lost);
+still?.addEventListener("load", () => {
+  still.classList.remove("gone");
+  one("gone").hidden = true;
+});
+// Another still beneath what is drawn: a new page would lose it.
+one("when")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const url = new URL(still.src);
+  url.searchParams.set("at", new FormData(one("when")).get("at"));
+  still.src = url;
+});
 
 /** What `recount_zones` is started with: the days of the form. */
 const conf = () => ({ start: one("start").value, end: one("end").value, processors: [number] });
@@ -190,7 +201,7 @@ const patch = async (values, into, undo) => {
     undo();
   }
 };
-one("name").addEventListener("change", () => patch({ name: one("name").value }, one("renamed"), () => (one("name").value = processor.name)));
+one("name").addEventListener("change", () => one("name").reportValidity() && patch({ name: one("name").value }, one("renamed"), () => (one("name").value = processor.name)));
 one("enabled").addEventListener("change", () => {
   const on = one("enabled").checked;
   patch({ enabled: on }, one("switched"), () => (one("enabled").checked = !on));

@@ -19,7 +19,7 @@ const TOUCH = {
   zone: "Tap the corners one after another; tap the first one again to close the zone.",
   lineDraft: "Pull from one end to the other.",
 };
-const FREE = " Corners snap to the frame and to each other; hold Alt to place them freely.";
+const FREE = " Corners snap to the frame and to each other; hold Alt or Shift to place them freely.";
 
 export class Tools {
   constructor(canvas, hint) {
