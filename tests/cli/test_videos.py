@@ -1,6 +1,7 @@
 """`wayside import` and `wayside jobs`."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from typer.testing import CliRunner
 from wayside.cli import videos as command
 from wayside.cli.main import _commands
 from wayside.core.errors import VideoError, WaysideError
+from wayside.videos import job as command_job
 from wayside.videos import process
+from wayside.videos.labellers import opened
 
 RUN = CliRunner()
 
@@ -91,3 +94,30 @@ def test_wrong_use_is_told(tmp_path: Path, state: Path):
         assert done.exit_code == 1
         assert isinstance(done.exception, WaysideError)
         assert said in str(done.exception)
+
+
+def test_a_service_is_told_where_to_answer_and_runs_of_one_second_have_two_names(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+):
+    put(tmp_path, name(1), 1)
+    told = []
+
+    class Told(Exception):
+        pass
+
+    def stop(text: str, *_: object, **options: object) -> None:
+        told.append((text, options["address"]))
+        raise Told
+
+    names = []
+    new_job = command_job.new_job
+    monkeypatch.setattr(command_job, "new_job", lambda **fields: names.append(fields["run"]) or new_job(**fields))
+    monkeypatch.setattr(opened, "open_labeller", stop)
+    monkeypatch.setattr(command, "utc_now", lambda: datetime(2026, 6, 20, tzinfo=UTC))
+    service = ("--labeller", "https://labels.example/x")
+    for more in ((), ("--callback-url", "https://airflow.example/")):
+        RUN.invoke(_commands, ["import", str(tmp_path / "in"), *service, *more])
+    (_, nowhere), (text, address) = told
+    assert (text, nowhere) == ("https://labels.example/x", None)
+    assert address("TOKEN") == "https://airflow.example/wayside-callbacks/labels/TOKEN"
+    assert len(set(names)) == 2

@@ -155,6 +155,7 @@ def test_an_archive_that_is_lost_on_the_way_fails_the_shard(tmp_path: Path):
         list(work.process(shard))
     (tmp_path / "in").rmdir()
     (tmp_path / "elsewhere").rename(tmp_path / "in")
+    assert [one.outcome for one in work.process(shard)] == ["cut"] * 3  # the task is tried again, or cleared
     do(work)
     assert rows(work, "video_jobs")[0]["status"] == "complete"
 

@@ -4,10 +4,12 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from tests.videos.imports import decoded, do, files, importer, name, put, rows
 from tests.videos.labelling import label
 
-from wayside.videos.labellers.base import EventPictures, Labelled
+from wayside.core.errors import ConfigError
+from wayside.videos.labellers.base import EventPictures, LabelFailure, Labelled
 
 __all__ = ["decoded"]
 
@@ -66,3 +68,31 @@ def test_a_name_that_no_pattern_matched_is_judged_again(tmp_path: Path, decoded:
     do(work)
     assert files(work) == {name(1): ("labelled", None)}
     assert set(decoded.values()) == {1}
+
+
+def test_a_plan_in_fewer_shards_does_not_stop_a_task_of_the_plan_before(tmp_path: Path):
+    for number in range(2):
+        put(tmp_path, name(number), number)
+    work = importer(tmp_path, max_items=1)
+    work.scan()
+    _, last = work.plan()
+    importer(tmp_path, max_items=2).plan()
+    assert [one.outcome for one in work.process(last)] == ["cut"]
+
+
+def test_two_archives_have_no_run_of_one_name(tmp_path: Path):
+    put(tmp_path, name(1), 1)
+    work = importer(tmp_path)
+    work.scan()
+    with pytest.raises(ConfigError, match="run-1 is one of the archive Boat"):
+        importer(tmp_path, source="Other").scan()
+    assert [shard.source for shard in work.plan()] == ["Boat"]
+
+
+def test_the_address_of_a_label_service_is_told_to_nobody(tmp_path: Path):
+    put(tmp_path, name(1), 1)
+    work = importer(tmp_path, labeller="https://ann:pa55@labels.example/x?key=s3cret")
+    do(work, lambda event: LabelFailure(event.event, "refused", "400"))
+    assert rows(work, "video_events")[0]["labeller"] == "http:labels.example"
+    kept = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert [path for path in kept if b"s3cret" in path.read_bytes() or b"pa55" in path.read_bytes()] == []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -45,6 +46,9 @@ def import_(
     ),
     labeller: str = typer.Option("onnx", help="onnx, onnx:MODEL, http:ADDRESS, hook:FILE or none."),
     network: list[str] = typer.Option(None, help="Private network in which a label service may lie, as 10.1.0.0/16."),
+    callback_url: str = typer.Option(
+        "", help="Address of an Airflow with the same state folder, to which a label service answers later."
+    ),
     source: str = typer.Option("", help="Name of the archive in tables; by default made of the folder's."),
     export: str = typer.Option("", help="Folder or gs://bucket/prefix for files of labels."),
     formats: str = typer.Option("v1,v2,csv,xml", help="Formats of these files, comma separated."),
@@ -68,7 +72,8 @@ def import_(
     job = new_job(
         input=place,
         source=source,
-        run=run or f"import-{utc_now():%Y%m%dT%H%M%SZ}",
+        # The last part tells runs apart that begin in the same second.
+        run=run or f"import-{utc_now():%Y%m%dT%H%M%SZ}-{token_hex(4)}",
         who=user_name(),
         pattern=pattern or DEFAULT_PATTERN,
         zone=zone,
@@ -87,7 +92,7 @@ def import_(
         Console(stderr=True).print(f"[yellow]note:[/] {escape(warning)}", soft_wrap=True)
     if dry_run:
         return _preview(importer)
-    done = _run(importer, tuple(network or ()), workers)
+    done = _run(importer, tuple(network or ()), callback_url, workers)
     _summary(importer, done)
     if done.failed or done.unanswered:
         raise typer.Exit(1)
@@ -139,13 +144,14 @@ class _Outcome:
         return [done for done in self.videos if done.outcome == "failed"]
 
 
-def _run(importer: "Importer", networks: tuple[str, ...], workers: int) -> _Outcome:
+def _run(importer: "Importer", networks: tuple[str, ...], callback_url: str, workers: int) -> _Outcome:
     from wayside.videos.answering import begin, label_shard
     from wayside.videos.labellers.base import LabelFailure
-    from wayside.videos.labellers.opened import open_labeller
+    from wayside.videos.labellers.opened import answers_at, open_labeller
 
     # Opened first: a model that is not there should be told before hours of work.
-    labeller = open_labeller(importer.job.labeller, settings(), private_networks=networks)
+    address = answers_at(callback_url) if callback_url else None
+    labeller = open_labeller(importer.job.labeller, settings(), address=address, private_networks=networks)
     started = time.monotonic()
     with _progress() as step:
         outcome = _Outcome(importer.scan(lambda done, all_, name: step("reading", done, all_, name)), importer.plan())
@@ -201,6 +207,8 @@ def _preview(importer: "Importer") -> None:
 
 
 def _summary(importer: "Importer", outcome: _Outcome) -> None:
+    from wayside.videos.labellers.base import signature
+
     console, job, scanned = Console(), importer.job, outcome.scanned
     for done in outcome.failed[:_FAILURES_SHOWN]:
         console.print(f"[red]failed[/] {escape(done.file)}: {escape(done.detail or '')}", soft_wrap=True)
@@ -217,7 +225,9 @@ def _summary(importer: "Importer", outcome: _Outcome) -> None:
     seconds = sum(done.seconds for done in cut)
     looked = f"{len(cut)} videos, {seconds:.0f} s long: {sum(done.events for done in cut)} events"
     table.add_row("looked through", looked)
-    table.add_row("labelled", f"{outcome.labelled} events by {job.labeller}" if outcome.labelled else "nothing")
+    table.add_row(
+        "labelled", f"{outcome.labelled} events by {signature(job.labeller)}" if outcome.labelled else "nothing"
+    )
     if outcome.unanswered:
         table.add_row("without an answer", _listed(Counter(failure.reason for failure in outcome.unanswered)))
     pace = f", {seconds / outcome.seconds:.1f} s of video a second" if seconds and outcome.seconds else ""

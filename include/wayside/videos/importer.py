@@ -8,7 +8,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,12 +22,12 @@ from wayside.store.places import Place, open_place
 from wayside.videos import jobs
 from wayside.videos.export import Exported, export_labels
 from wayside.videos.job import ImportJob, holds
-from wayside.videos.labellers.base import EventPictures, LabelFailure, Labelled, Picture, SegmentFile
+from wayside.videos.labellers.base import EventPictures, LabelFailure, Labelled, Picture, SegmentFile, signature
 from wayside.videos.ledger import Ledger
 from wayside.videos.plan import VideoShard, assigned, divide, hash_map, shard_of, wanted
 from wayside.videos.process import Cutter, Done
 from wayside.videos.publish import Publisher
-from wayside.videos.records import Content
+from wayside.videos.records import Assigned, Content
 from wayside.videos.scan import Names, Progress, Scan, Scanned
 from wayside.videos.shelf import EVENT, Event, SegmentEvents, Shelf, answer_of, at
 from wayside.vision.stream import Failure, stream
@@ -80,9 +80,22 @@ class Importer:
             StoreUnavailableError: the archive is out of reach; what was read so far is known to the next run.
             ConfigError: there is no such folder, or the pattern takes too long.
         """
-        self.warehouse.save_plan(_job_name(self.job.run), self.job.model_dump(mode="json"))
+        self._keep_job()
         with locked(self.ledger.folder / "locks" / "scan"):  # a second run waits, and then finds all files known
             return Scan(self.job, self.place, self.ledger, self._limits, self.settings.workers).run(progress)
+
+    def _keep_job(self) -> None:
+        """Keep what this run is told under its name, but for the address of a label service, which may hold a secret.
+
+        Raises:
+            ConfigError: another archive has a run of this name, whose shards would be taken for those of this one.
+        """
+        if has_job(self.warehouse, self.job.run):
+            other = self.warehouse.load_plan(_job_name(self.job.run))["source"]
+            if other != self.job.source:
+                raise ConfigError(f"the run {self.job.run} is one of the archive {other}: choose another name")
+        told = self.job.model_dump(mode="json") | {"labeller": signature(self.job.labeller)}
+        self.warehouse.save_plan(_job_name(self.job.run), told)
 
     def preview(self) -> dict[str, int]:
         """Count files by what their names say (`ok`, or a reason); nothing is read, and nothing written."""
@@ -143,6 +156,7 @@ class Importer:
             raise
         if gone > 1 and gone == len(hashes):
             self._note(shard, "failed")
+            self._put_back(hashes)
             raise StoreUnavailableError(f"not one of {gone} videos is in {self.job.input} any more: mount it again")
 
     def to_label(self, shard: VideoShard) -> Iterator[EventPictures]:
@@ -191,7 +205,7 @@ class Importer:
             # A first answer needs no note: a content that waits for one is looked at by every publication.
             if before is not None or content.state != "processed":
                 self.ledger.changed(content)
-            self.shelf.save_answer(answer_of(said, content, self.job.run, self.job.labeller))
+            self.shelf.save_answer(answer_of(said, content, self.job.run, signature(self.job.labeller)))
 
     def publish(self) -> dict[str, int]:
         """Publish what is known and not published, whichever run found it.
@@ -233,6 +247,14 @@ class Importer:
     def shards(self) -> list[VideoShard]:
         """Return the shards of this run as they were planned last."""
         return [VideoShard.model_validate(one) for one in self.warehouse.load_plan(_shards_name(self.job.run))]
+
+    def _put_back(self, hashes: Collection[str]) -> None:
+        """Let the next try of this run look for videos again that were not there."""
+        known = (self.ledger.content(sha256) for sha256 in hashes)
+        mine = [one for one in known if one is not None and (one.job, one.state) == (self.job.run, "failed")]
+        self.ledger.assign(
+            [Assigned(one, "planned", one.cut or "", one.labelling or "", self.job.run, one.shard or 0) for one in mine]
+        )
 
     def _waiting(self, shard: VideoShard) -> Iterator[tuple[Content, SegmentEvents]]:
         """Yield the contents of a shard that are to be labelled by this run."""

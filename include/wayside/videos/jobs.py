@@ -63,7 +63,8 @@ def note(lake: ParquetWarehouse, source: str, run: str, states: Mapping[str, Sha
         if row is not None:
             known = json.loads(row["shards"])
             for shard_id, state in states.items():
-                known[shard_id]["status"] = state
+                if shard_id in known:  # it may have been planned anew meanwhile, into fewer
+                    known[shard_id]["status"] = state
             _write(lake, row, known, now)
 
 

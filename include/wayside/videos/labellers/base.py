@@ -36,6 +36,14 @@ LABEL_REASONS: Final = {
 """Why an event has no labels: the word in `video_events.reason`, and what it means."""
 
 
+def signature(labeller: str) -> str:
+    """Return a labeller as a run names it, without what may be a secret: of an address `http:` and the host."""
+    kind, rest = labeller.strip().partition(":")[::2]
+    host = rest.partition("//")[2] if kind in {"http", "https"} else ""
+    host = host.partition("/")[0].partition("?")[0].partition("#")[0].rpartition("@")[2]
+    return f"http:{host}" if host else labeller
+
+
 class AnswerError(ReasonedError):
     """An answer of a label service is not of the documented form: `not_json`, `not_the_form` or `unknown_image`."""
 

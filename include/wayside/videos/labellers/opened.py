@@ -8,7 +8,7 @@ from typing import Final
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
-from wayside.videos.labellers.base import Labeller, NoLabeller
+from wayside.videos.labellers.base import Labeller, NoLabeller, signature
 from wayside.videos.labellers.callbacks import Callbacks
 from wayside.videos.labellers.http import HttpLabeller, Sleep
 from wayside.videos.labellers.service import Service, ServiceOptions
@@ -90,5 +90,4 @@ def _service(text: str, connection: Callable[[str], Service] | None, networks: t
         raise ConfigError(f"there are no Airflow connections here: name the service by its address, not {rest!r}")
     # Whoever types the address of this very machine means it.
     options = ServiceOptions(private_networks=networks, allow_loopback=True)
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return Service(f"http:{host}", url, options=options)
+    return Service(signature(text), url, options=options)
