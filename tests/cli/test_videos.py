@@ -102,12 +102,12 @@ def test_a_service_is_told_where_to_answer_and_runs_of_one_second_have_two_names
     put(tmp_path, name(1), 1)
     told = []
 
-    class Told(Exception):
+    class ToldError(Exception):
         pass
 
     def stop(text: str, *_: object, **options: object) -> None:
         told.append((text, options["address"]))
-        raise Told
+        raise ToldError
 
     names = []
     new_job = command_job.new_job
