@@ -312,6 +312,8 @@ def test_a_draft_is_counted_and_nothing_is_published(lake: ParquetWarehouse, reg
     with pytest.raises(ConfigError, match="31 days"):
         preview(lake, one, RIGHT, DAY, DAY + timedelta(days=31))
     assert preview(lake, one, RIGHT, DAY - timedelta(days=9), DAY - timedelta(days=8)).looks == 0
+    assert preview(lake, one, RIGHT, DAY, DAY, start=at(5, EVENING)).looks == 13
+    assert preview(lake, one, RIGHT, DAY, DAY, stop=at(5, EVENING)).looks == 5
 
 
 def test_a_draft_gives_what_saving_it_would(lake: ParquetWarehouse, registry: Registry):
