@@ -129,6 +129,13 @@ def test_what_does_not_hold_is_refused_before_any_work(root: Path, fields: dict[
     assert rows("video_files") == []
 
 
+def test_what_is_offered_is_what_the_import_knows() -> None:
+    from wayside.videos.bookmarks import FORMATS
+    from wayside.videos.names import DEFAULT_PATTERN
+
+    assert (videos.DEFAULT_PATTERN, videos.FORMATS) == (DEFAULT_PATTERN, FORMATS)
+
+
 def test_segments_are_looked_at_and_counted_and_counted_again(importing: DAG, root: Path) -> None:
     from wayside.counting.zones import ZoneSet
     from wayside.warehouse.parquet import open_lake

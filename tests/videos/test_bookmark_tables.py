@@ -345,7 +345,8 @@ def test_filters(lake: ParquetWarehouse):
     images = (at(0, "A", "tuna", "human"), at(60, "B", "human"), at(7200, "A", "tuna"))
     take(lake, Bookmarks("job", images=images))
     assert list(named(bookmarks_of(lake, SOURCE, cameras=["A"]))) == [0, 7200]
-    assert list(named(bookmarks_of(lake, SOURCE, cameras=[]))) == [0, 60, 7200]
+    assert list(named(bookmarks_of(lake, SOURCE, cameras=[]))) == []
+    assert list(named(bookmarks_of(lake, SOURCE))) == [0, 60, 7200]
     early = bookmarks_of(lake, SOURCE, first=NOON, last=NOON + timedelta(seconds=60))
     assert list(named(early)) == [0]
     assert (early.earliest, early.latest) == (NOON, NOON + timedelta(seconds=60))

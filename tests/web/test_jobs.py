@@ -266,6 +266,19 @@ def test_labels_of_a_job_are_downloads(browser: TestClient, lake: ParquetWarehou
         assert sorted(names) == ["boat", "human", "tuna"]
     assert browser.get("jobs/import-1/labels.pdf").status_code in {404, 422}
     assert browser.get("jobs/import-9/labels.csv").status_code == 404
+    add_job(lake, "import-2", {}, cameras=())  # there was nothing new: the labels of others are not its own
+    assert read_bookmarks(browser.get("jobs/import-2/labels.v2.json").content).images == ()
+
+
+def test_a_ledger_that_cannot_be_read_hides_no_job(browser: TestClient, lake: ParquetWarehouse, tmp_path: Path):
+    add_job(lake, "import-1", {"0000": (3, "running")})
+    root = Shelf(tmp_path, ARCHIVE).root
+    root.mkdir(parents=True)
+    (root / "ledger.sqlite").write_bytes(b"SQLite format 3\0" + b"rubbish" * 1000)
+    for address in ("jobs", "jobs/import-1"):
+        answer = browser.get(address)
+        assert answer.status_code == 200
+        assert "import-1" in answer.text
 
 
 def test_labels_that_one_format_cannot_hold_are_refused(browser: TestClient, lake: ParquetWarehouse, tmp_path: Path):

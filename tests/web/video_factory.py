@@ -33,13 +33,14 @@ def add_job(
     planned_at: datetime = PLANNED,
     updated_at: datetime = PLANNED + timedelta(minutes=30),
     span: tuple[str, str] = ("2016-10-09T12:02:37Z", "2016-10-09T13:22:36Z"),
+    cameras: Sequence[str] = CAMERAS,
 ) -> None:
     """Publish a job with shards by id: how many files each has, and the state that was noted down."""
     items = sum(number for number, _ in shards.values())
     request = {
         "item_count": items,
         "item_average_size_bytes": 512,
-        "cameras": [{"name": name, "plan": "PLUS"} for name in CAMERAS],
+        "cameras": [{"name": name, "plan": "PLUS"} for name in cameras],
         "earliest_date": span[0],
         "latest_date": span[1],
     }

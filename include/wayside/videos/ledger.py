@@ -48,6 +48,7 @@ CREATE TABLE contents (
     job TEXT, shard INTEGER, revision INTEGER NOT NULL DEFAULT 0, published INTEGER NOT NULL DEFAULT -1,
     at_camera TEXT, at_hour TEXT, updated_at TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX contents_of_job ON contents (job, shard, state);
 """
 # A file whose name is as it was, and which has the content that the row says.
 _OWNER: Final = "o.path = c.first_file AND o.sha256 = c.sha256 AND o.present = 1 AND o.reason IS NULL"

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from wayside.videos.labellers.http import HttpLabeller
     from wayside.videos.plan import VideoShard
 
-#: What the video importer takes without another.
-DEFAULT_PATTERN: Final = r".*/(?P<camera>\w+?)\-.*\-(?P<epoch>\d+)\.mp4"
+#: As in `wayside.videos`, which the parser of DAGs need not load for them.
+DEFAULT_PATTERN: Final = r".*/(?P<camera>\w+?)\-.*\-(?P<epoch>\d+)\.mp4$"
 FORMATS: Final = ("v1", "v2", "csv", "xml")
 #: Failures that the log of a task names.
 _NAMED: Final = 20

@@ -5,9 +5,11 @@ those of Airflow's tasks; of a run that Airflow does not know, one of the comman
 """
 
 import json
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from wayside.warehouse.parquet import ParquetWarehouse
 
 router = APIRouter()
+_log = logging.getLogger(__name__)
 
 PER_PAGE: Final = 100
 Accept = Annotated[str, Header()]
@@ -235,11 +238,12 @@ def _read(archive: str, run: str) -> dict[str, int]:
     root = Shelf(settings().state, archive).root
     if not (root / "ledger.sqlite").is_file():
         return {}
-    ledger = Ledger(root, utc_now)
     try:
-        progress = ledger.progress(run)
-    finally:
-        ledger.close()
+        with closing(Ledger(root, utc_now)) as ledger:
+            progress = ledger.progress(run)
+    except StoreError as error:  # the page can do without; the next run tells what to do about it
+        _log.warning("how far %s is cannot be told: %s", run, error)
+        return {}
     read = Counter[str]()
     for (shard, state), number in progress.items():
         if state not in {"seen", "planned"}:

@@ -51,7 +51,7 @@ def bookmarks_of(
     Args:
         lake: the tables.
         source: the source.
-        cameras: ids of the cameras that are wanted; None or none: all.
+        cameras: ids of the cameras that are wanted; None: all.
         first: images from then on.
         last: images before then.
         verdicts: whether what people said counts: events that they rejected are left out, those that they relabelled
@@ -61,7 +61,7 @@ def bookmarks_of(
     known = _Known(lake, source_id(source))
     images: list[BookmarkImage] = []
     runs: set[str] = set()
-    for scope in lake.scopes(VIDEO_EVENTS, [source], cameras=sorted(cameras) if cameras else None):
+    for scope in lake.scopes(VIDEO_EVENTS, [source], cameras=None if cameras is None else sorted(cameras)):
         if last is not None and scope.hour is not None and scope.hour >= last:
             continue
         for event, found in _events(lake, scope, known, verdicts):
