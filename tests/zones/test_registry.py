@@ -77,7 +77,7 @@ def test_options_belong_to_a_version_and_a_name_does_not(registry: Registry):
     assert (changed.version, changed.name, changed.enabled, changed.author) == (2, "Gate", False, "bob")
     assert changed.options.score == 0.7
     old, new = registry.versions(number)
-    assert (old.options.score, old.pipeline.id) == (0.4, PIPELINE)
+    assert (old.options, old.pipeline.id) == (registry.processor(2).options, PIPELINE)
     assert (new.options.score, new.pipeline.id, new.zones) == (0.7, "Fps2_WaysideV1", RIGHT)
 
 
