@@ -238,6 +238,22 @@ def test_a_box_that_begins_close_before_a_line_at_the_edge_crosses_it() -> None:
     assert told(counted(zones, looks)) == ["cross edge backward"]
 
 
+@pytest.mark.parametrize("wide", [0.3, 0.5])
+def test_one_who_is_inside_as_soon_as_he_is_seen_at_the_edge_has_entered(wide: float) -> None:
+    """Whoever comes into the picture was outside of every zone before, whether it begins at the edge or further in."""
+    zones = ZoneSet.parse([{"name": "left", "polygon": [[0.05, 0.2], [wide, 0.2], [wide, 0.8], [0.05, 0.8]]}])
+    looks = [look(at / 5, [(max(0.0, x - 0.12), 0.4, x, 0.6)]) for at, x in enumerate(np.arange(0.12, 0.8, 0.06))]
+    events = counted(zones, looks)
+    assert [(event.kind, event.origin) for event in events] == [("enter", None), ("exit", None)]
+    assert seconds(events[0]) == 0
+    assert events[1].dwell_s == seconds(events[1])
+
+
+def test_one_who_is_first_seen_inside_and_far_from_the_edge_has_not_entered() -> None:
+    zones = ZoneSet.parse([{"name": "left", "polygon": [[0, 0.2], [0.3, 0.2], [0.3, 0.8], [0, 0.8]]}])
+    assert told(counted(zones, walk(list(np.arange(0.1, 0.8, 0.03)), fps=5))) == ["exit left"]
+
+
 def test_a_zone_that_is_narrower_than_one_has_to_go_into_it_counts_too() -> None:
     narrow = ZoneSet.parse([{"name": "strip", "polygon": [[0.5, 0.2], [0.512, 0.2], [0.512, 0.8], [0.5, 0.8]]}])
     slow = walk(list(np.arange(0.4, 0.65, 0.004)), fps=10)

@@ -52,7 +52,7 @@ def test_without_zones_everybody_is_inside() -> None:
 
 
 def test_only_what_is_sure_and_wanted_counts() -> None:
-    weak = look(0, [(LEFT, 0.3)], score=0.39)
+    weak = look(0, [(LEFT, 0.3)], score=0.34)
     assert series(changes(IMPROVED, [weak])) == [(0, 0), (0.2, None)]
     assert series(changes(MATCH, [look(0, [(LEFT, 0.3)], score=0.49)])) == [(0, 0)]
     cars = ImprovedOptions(classes=("car",))

@@ -100,6 +100,12 @@ def test_nanodet(settings: Settings, make_card: Make, joined: bool) -> None:
     assert detect(settings) == [("car", 0.6, [0.25, 0.25, 0.75, 0.5])]
 
 
+def test_nanodet_that_finds_nothing(settings: Settings, make_card: Make) -> None:
+    levels = {name: np.zeros_like(values) for name, values in nanodet_levels().items()}
+    make_card(constant_graph(levels), family="nanodet", classes="coco80", strides=[8, 16, 32, 64], input=FLOAT_INPUT)
+    assert detect(settings) == []
+
+
 def test_rtmdet_raw(settings: Settings, make_card: Make) -> None:
     outputs = {}
     for stride in (8, 16, 32):

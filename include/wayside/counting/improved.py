@@ -126,17 +126,24 @@ class ImprovedCounter:
         return Crossing()
 
     def _come_in(self, track: Track, now: Point) -> Iterable[ZoneEvent]:
-        """Let a track that began at the edge of the picture have crossed lines between there and its first place."""
+        """Let a track that began at the edge of the picture have crossed lines between there and its first place.
+
+        If that lies in a zone, it has entered this zone.
+        """
         edges = track.edges_in(now, self._options, self._aspect)
-        if not edges:
-            return
         track.came += edges
         began = track.first.anchor(self._options.anchor)
+        place = Place(track.first.us, track.first.segment, *began)
+        for border in self._zones if track.came else ():
+            if border.name in track.inside and track.inside[border.name] is None and border.side(began)[0]:
+                track.zone = None
+                track.crossings[border.name].event = began
+                yield self._event(track, border, True, place)
         before = outside(began, edges)
-        for border in self._lines:
+        for border in self._lines if edges else ():
             if border.is_passed(before, began) and (side := border.side(began)[0]) is not None:
                 track.crossings[border.name].event = began
-                yield self._event(track, border, side, Place(track.first.us, track.first.segment, *began))
+                yield self._event(track, border, side, place)
 
     def _end(self, numbers: Iterable[int]) -> list[ZoneEvent]:
         """Let tracks end; one that never came to count leaves nothing behind."""

@@ -56,12 +56,12 @@ class ImprovedOptions(_Options):
 
     mode: Literal["improved"] = "improved"
     classes: tuple[str, ...] = ()
-    score: Score = 0.4
+    score: Score = 0.35
     low_score: Annotated[Score, Field(validate_default=True)] = 0.3
     lost_s: Seconds = 2.0
     confirm_boxes: Annotated[int, Field(ge=2, le=20)] = 3
     reach: Annotated[float, Field(ge=0, le=10)] = 1.5
-    overlap: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    overlap: Annotated[float, Field(gt=0, lt=1)] = 0.45
     anchor: Anchor = "bottom"
     settle_looks: Annotated[int, Field(ge=1, le=20)] = 2
     settle_depth: Length = 0.01

@@ -85,7 +85,7 @@ class NanoDet(GridAdapter):
 
     def boxes(self, geometry: Array, cells: Array) -> Boxes:
         """Each side's distance is the mean of a softmax over 0, 1, 2, ... strides (generalised focal loss)."""
-        logits = geometry.reshape(len(geometry), 4, -1)
+        logits = geometry.reshape(len(geometry), 4, geometry.shape[1] // 4)  # also where nothing is found
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
         weights /= weights.sum(axis=-1, keepdims=True)
         return _from_distances((weights @ np.arange(logits.shape[-1], dtype=np.float32)) * cells[:, 2:], cells)
