@@ -1,15 +1,17 @@
 """A run with other settings over an archive that was imported before: what moves, what stays, what is judged anew."""
 
+import os
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.videos.imports import decoded, do, files, importer, name, put, rows
+from tests.videos.imports import NOW, decoded, do, files, importer, name, put, rows
 from tests.videos.labelling import label
 
 from wayside.core.errors import ConfigError
 from wayside.videos.labellers.base import EventPictures, LabelFailure, Labelled
+from wayside.videos.reviews import review
 
 __all__ = ["decoded"]
 
@@ -96,3 +98,38 @@ def test_the_address_of_a_label_service_is_told_to_nobody(tmp_path: Path):
     assert rows(work, "video_events")[0]["labeller"] == "http:labels.example"
     kept = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert [path for path in kept if b"s3cret" in path.read_bytes() or b"pa55" in path.read_bytes()] == []
+
+
+def test_a_video_in_place_of_another_takes_its_rows_away(tmp_path: Path, decoded: Counter[str]):
+    half = put(tmp_path, name(1), 1)
+    whole = half.read_bytes()
+    half.write_bytes(whole[: int(len(whole) * 0.8)])  # somebody is copying still
+    work = importer(tmp_path)
+    do(work, yes)
+    (old,) = rows(work, "video_events")
+    review(work.warehouse, "Boat", old["event"], "accepted", author="ann", at=NOW)
+    half.write_bytes(whole)
+    work = importer(tmp_path, "run-2")
+    do(work, yes)
+    (new,) = rows(work, "video_events")
+    assert (new["camera"], new["start_at"]) == (old["camera"], old["start_at"])
+    assert {row["event"] for row in rows(work, "labels")} == {new["event"]}
+    assert [row["segment"] for row in rows(work, "segments")] == [new["segment"]]
+    assert [path.name for path in work.shelf.covers.iterdir()] == [new["event"]]
+    assert files(work) == {name(1): ("labelled", None)}
+    half.write_bytes(whole[: int(len(whole) * 0.8)])  # and back
+    work = importer(tmp_path, "run-3")
+    do(work, yes)
+    assert [row["event"] for row in rows(work, "video_events")] == [old["event"]]
+    assert [row["event"] for row in rows(work, "event_reviews")] == [old["event"]]
+    assert (work.shelf.covers / old["cover"]).is_file()
+    assert sum(decoded.values()) == 3
+
+
+def test_a_name_that_comes_again_with_another_time_replaces_nothing(tmp_path: Path):
+    clock = r".*/(?P<camera>\w+)\.mp4$"  # the time is the file's own
+    for number, at in enumerate((1_780_000_000, 1_780_003_600)):
+        os.utime(put(tmp_path, "a/BOW.mp4", number), (at, at))
+        work = importer(tmp_path, f"run-{number}", pattern=clock)
+        do(work, yes)
+    assert len(rows(work, "video_events")) == 2

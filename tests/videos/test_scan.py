@@ -109,6 +109,7 @@ def test_another_suffix_moves_all_rows_to_the_other_camera(tmp_path: Path, decod
     assert rows(work, "event_reviews")[0]["verdict"] == "accepted"
     for table in ("segments", "video_events", "labels", "event_reviews"):
         assert {row["camera"] for row in rows(work, table)} == {"BOW-2026"}
+    assert [row["camera"] for row in rows(work, "cameras")] == ["BOW-2026"]
     assert decoded == {name(1): 1}  # the same times: the same events
 
 

@@ -10,6 +10,7 @@ once only one takes it.
     labelled   every event was answered for, and all rows are published
     exported   its labels are in files
     failed     nothing could be made of it, see its reason
+    replaced   its file has another video of the same camera and start now, and no other file has it
 
 Should the database be lost, the next run makes it anew: events and labels lie in files of their own and are found.
 """
@@ -52,6 +53,8 @@ CREATE INDEX contents_of_job ON contents (job, shard, state);
 """
 # A file whose name is as it was, and which has the content that the row says.
 _OWNER: Final = "o.path = c.first_file AND o.sha256 = c.sha256 AND o.present = 1 AND o.reason IS NULL"
+# A file that has a content.
+_HAS: Final = "f.sha256 = contents.sha256 AND f.present = 1 AND f.reason IS NULL"
 _NAMING: Final = ("camera", "start_at", "zone", "lat", "lng")
 
 
@@ -121,7 +124,8 @@ class Ledger:
 
         A file that is gone has a row only as long as it stands for a content. A content is named by the file that came
         first; if that is gone or has other bytes now, by the first of its aliases. Where this gives it another camera
-        or start, its events are to be found anew.
+        or start, its events are to be found anew. One whose only file has another video of that camera and start now,
+        as where a copy was completed, has been replaced, until some file has it again.
 
         Args:
             present: path of every file that is there.
@@ -138,7 +142,19 @@ class Ledger:
                 " WHERE present <> (path IN (SELECT path FROM there))",
                 (now,),
             )
+            base.execute(
+                "UPDATE contents SET state = 'seen', revision = revision + 1, updated_at = ?"  # noqa: S608
+                f" WHERE state = 'replaced' AND EXISTS (SELECT 1 FROM files f WHERE {_HAS})",
+                (now,),
+            )
             self._hand_over(base, now)
+            base.execute(
+                "UPDATE contents SET state = 'replaced', revision = revision + 1, updated_at = ?"  # noqa: S608
+                f" WHERE state <> 'replaced' AND NOT EXISTS (SELECT 1 FROM files f WHERE {_HAS})"
+                " AND EXISTS (SELECT 1 FROM files f WHERE f.path = first_file AND f.present = 1 AND f.reason IS NULL"
+                " AND f.camera = contents.camera AND f.start_at = contents.start_at)",
+                (now,),
+            )
             base.execute(
                 "DELETE FROM files WHERE present = 0 AND (reason IS NOT NULL"
                 " OR NOT EXISTS (SELECT 1 FROM contents c WHERE c.sha256 = files.sha256 AND c.first_file = files.path))"
@@ -187,7 +203,7 @@ class Ledger:
     def unpublished(self) -> list[Content]:
         """Return the contents of which the tables do not say what is known, or whose labels may have come."""
         return self._contents(
-            "WHERE state = 'processed' OR (published < revision AND state IN ('labelled', 'exported'))"
+            "WHERE state = 'processed' OR (published < revision AND state IN ('labelled', 'exported', 'replaced'))"
             " ORDER BY camera, start_at, sha256"
         )
 

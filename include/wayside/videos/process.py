@@ -83,7 +83,7 @@ class Cutter:
         """
         with self._ledger.turn(sha256):
             content = self._ledger.content(sha256)
-            if content is None or content.state == "seen":
+            if content is None or content.state in {"seen", "replaced"}:
                 return Done(sha256, "", "elsewhere")
             if content.state == "failed":
                 return _done(content, "failed", 0, content.reason, content.detail)

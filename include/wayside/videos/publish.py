@@ -125,7 +125,8 @@ class Publisher:
     def run(self) -> dict[str, int]:
         """Publish what is known and not published, whichever run found it; return the number of files by status."""
         hours: dict[Hour, None] = {}
-        for content in self._ledger.unpublished():
+        news = self._ledger.unpublished()
+        for content in news:
             hours[content.camera, content.hour] = None
             if content.at_camera and content.at_hour:
                 hours[content.at_camera, content.at_hour] = None
@@ -137,10 +138,19 @@ class Publisher:
             later += [one.step for one in done if one.moved_from is not None]
         # What has moved lies in two hours: it goes on when both are published.
         self._ledger.published(later)
+        self._forget([content for content in news if content.state == "replaced"])
         contents = self._ledger.contents()
         with self._locked():
             self._publish_cameras(contents)
         return self.publish_files()
+
+    def _forget(self, replaced: Sequence[Content]) -> None:
+        """Remove pictures and answers of videos that were replaced, whose rows are gone; verdicts stay."""
+        for content in replaced:
+            found = self._shelf.events_before(content.sha256)
+            for event in found.events if found else ():
+                self._shelf.drop(event.event)
+        self._ledger.published([(content, "replaced", 0) for content in replaced])
 
     def publish_files(self) -> dict[str, int]:
         """Publish the list of files as the ledger has it; return the number of files by status."""
@@ -154,7 +164,7 @@ class Publisher:
         return locked(self._lake.root / "locks" / self._source)
 
     def _publish_hour(self, camera: str, hour: datetime) -> list[Result]:
-        """Publish the videos of a camera and hour, and take away rows of those that have moved elsewhere.
+        """Publish the videos of a camera and hour, and take away rows of those that have moved or were replaced.
 
         Returns:
             Those of which the ledger does not know yet that they are published.
@@ -163,6 +173,7 @@ class Publisher:
         results = [one for content in changed if (one := result_of(self._ledger, self._shelf, content.sha256))]
         here = [one for one in results if (one.content.camera, one.content.hour) == (camera, hour)]
         hashes = {one.content.sha256 for one in results}
+        hashes |= {content.sha256 for content in changed if content.state == "replaced"}
         scope = Scope(self._source, camera=camera, hour=hour)
         others = [row for row in self._read(SEGMENTS, scope) if row["segment"] not in hashes]
         self._put(SEGMENTS, scope, [*others, *(self._segment(one.content) for one in here)])
@@ -261,8 +272,14 @@ class Publisher:
                 ordinals[label.at_us] += 1
 
     def _publish_cameras(self, contents: Sequence[Content]) -> None:
-        """Add the cameras that were seen; what is known of one already stays, but for its position."""
+        """Add the cameras that were seen; what is known of one already stays, but for its position.
+
+        One that all videos and events have left, for a name with a suffix say, goes.
+        """
         rows = {row["camera"]: row for row in self._lake.read(CAMERAS, Scope(self._source)).to_pylist()}
+        for camera in rows.keys() - {content.camera for content in contents}:
+            if self._is_left(camera):
+                del rows[camera]
         for content in contents:
             new = {"source": self._source, "camera": content.camera, "name": content.camera}
             row = rows.setdefault(content.camera, dict.fromkeys(CAMERAS.schema.names) | new)
@@ -270,6 +287,15 @@ class Publisher:
                 row |= {"lat": content.lat, "lon": content.lng}
         current = [row | {"schema_version": SCHEMA_VERSION} for row in rows.values()]
         self._lake.publish(CAMERAS, Scope(self._source), to_arrow(CAMERAS, current))
+
+    def _is_left(self, camera: str) -> bool:
+        """Tell whether a camera had rows, and has none any more."""
+        scopes = [
+            (table, scope)
+            for table in (VIDEO_EVENTS, SEGMENTS)
+            for scope in self._lake.scopes(table, [self._source], cameras=[camera])
+        ]
+        return bool(scopes) and not any(self._lake.read(table, scope).num_rows for table, scope in scopes)
 
     def _file(self, file: FileRow, contents: dict[str, Content]) -> Row:
         content = contents.get(file.sha256 or "") if file.reason is None else None

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from wayside.media.probe import Probe
 
-State = Literal["seen", "planned", "processed", "labelled", "exported", "failed"]
+State = Literal["seen", "planned", "processed", "labelled", "exported", "failed", "replaced"]
 
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
