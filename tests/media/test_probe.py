@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import struct
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.media.clips import T0, make_clip, make_sound, truncate
 
 from wayside.core.errors import StoreUnavailableError, VideoError
 from wayside.core.settings import Settings
+from wayside.media.container import opened
 from wayside.media.frames import frames
 from wayside.media.probe import Hashes, VideoLimits, hashes, probe
 
@@ -119,6 +121,23 @@ def test_limits_hold(tmp_path: Path):
     with pytest.raises(VideoError) as refused:
         list(frames(path, fps=2, start_at=T0, limits=VideoLimits(max_seconds=1)))
     assert refused.value.reason == "too_long"
+
+
+def test_more_pictures_than_the_longest_video_has_are_too_many(tmp_path: Path):
+    stream = make_clip(tmp_path / "a.mkv", seconds=2, fps=8, size=(64, 48))
+    assert refusal(stream, VideoLimits(max_seconds=15 / 240)) == "too_long"
+
+
+def test_a_few_bytes_that_claim_millions_of_pictures_are_not_believed(tmp_path: Path):
+    path = make_clip(tmp_path / "a.mp4", seconds=1, fps=8, size=(64, 48))
+    data, number = bytearray(path.read_bytes()), 15_000_000
+    struct.pack_into(">II", data, data.index(b"stsz") + 8, 1, number)  # of one byte each
+    struct.pack_into(">I", data, data.index(b"stts") + 12, number)
+    struct.pack_into(">I", data, data.index(b"stsc") + 16, number)
+    path.write_bytes(data)
+    with opened(path, LIMITS) as video:
+        assert video.stream.frames == number
+        assert len(video.stream.index_entries or ()) < number
 
 
 def test_limits_are_those_of_the_settings():

@@ -7,12 +7,14 @@ says of its length is held against the bytes that are there, so that a file that
 """
 
 import contextlib
+import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import av
+from av import _core
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
@@ -32,6 +34,7 @@ _THREADS: Final = 1
 _BUFFER: Final = 1 << 18
 _STREAMS: Final = 32
 _BOXES: Final = 10_000
+_TABLE: Final = 256 * 2**20  # bytes: 10 million pictures, 24 hours of 120 a second
 _PACKETS: Final = (188, 192, 204)  # sizes of those of a transport stream, by its kind
 
 
@@ -105,6 +108,20 @@ class Opened:
     kind: str
     missing: int
     source: Source
+
+
+def _no_larger_tables() -> None:
+    """Let FFmpeg make no table beyond a size: a few bytes may claim billions of pictures, and it would list them all.
+
+    PyAV does not offer this function of FFmpeg's, which is found through the library that PyAV has loaded.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        limit = ctypes.CDLL(_core.__file__).av_max_alloc
+        limit.argtypes, limit.restype = [ctypes.c_size_t], None
+        limit(_TABLE)
+
+
+_no_larger_tables()
 
 
 @contextlib.contextmanager

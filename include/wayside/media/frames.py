@@ -28,12 +28,14 @@ from wayside.media.container import INDEXED, Opened, VideoLimits, opened, too_ma
 Image = NDArray[np.uint8]
 
 DEFAULT_LIMITS: Final = VideoLimits()
+MAX_FPS: Final = 240
+"""Pictures a second that a video may have, on average over the longest one that is read."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 1_000_000
 _LATE_US: Final = 1_000  # a picture may come so much before an instant and still count as at it: times are rounded
 _JUMP_US: Final = _SECOND  # times that go back by more begin a new count
-_MAX_FPS: Final = 240
 _FAR_US: Final = 20 * _SECOND  # pictures further from each other than this are sought one by one
 
 
@@ -262,7 +264,7 @@ def _decoded(video: Opened, limits: VideoLimits, *, sought: bool) -> Iterator[tu
             raise too_many_pixels(picture.width, picture.height, limits)
         before_us, at_us = clock.tell(picture.pts)
         bad, tail, number = bad + tail, 0, number + 1
-        if at_us > limits.max_seconds * _SECOND or number > limits.max_seconds * _MAX_FPS:
+        if at_us > limits.max_seconds * _SECOND or number > limits.max_seconds * MAX_FPS:
             raise VideoError("too_long", f"the video is longer than {limits.max_seconds:g} seconds")
         yield before_us, at_us, picture
     video.source.check()

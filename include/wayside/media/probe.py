@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from wayside.core.errors import StoreUnavailableError, VideoError
 from wayside.media.container import Opened, VideoLimits, opened
-from wayside.media.frames import shown, turned
+from wayside.media.frames import MAX_FPS, shown, turned
 
 __all__ = ["Hashes", "Probe", "VideoLimits", "hashes", "probe"]
 
@@ -95,7 +96,10 @@ def probe(file: BinaryIO | Path, limits: VideoLimits) -> Probe:
     picture = next(shown(file, limits))[2]
     with opened(file, limits) as video:
         stream = video.stream
-        times = np.sort(np.fromiter(_times(video), np.float64))
+        most = round(limits.max_seconds * MAX_FPS)
+        times = np.sort(np.fromiter(islice(_times(video), most + 1), np.float64))
+        if len(times) > most:
+            raise VideoError("too_long", f"the video has more than {most} pictures")
         times = times[np.isfinite(times)]
         said_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         duration_s, fps, variable = _spacing(times, 0.0 if video.missing else said_s, stream.average_rate)
