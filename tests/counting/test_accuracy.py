@@ -26,7 +26,7 @@ def test_what_is_missed_and_what_is_extra() -> None:
     found = compare([cross(1), cross(10), cross(20)], [cross(1.4), cross(12)], seconds=60)
     assert [one.at_s for one in found.missed] == [10, 20]
     assert [one.at_s for one in found.extra] == [12]
-    assert (found.precision, found.recall) == (1 / 2, 1 / 3)
+    assert (found.precision, found.recall, found.f1) == (1 / 2, 1 / 3, 2 / 5)
     assert found.late_s == pytest.approx(0.4)
     assert found.wape == pytest.approx(1 / 3)
 
@@ -88,7 +88,7 @@ def test_wape_is_over_intervals() -> None:
 
 def test_nothing_at_all() -> None:
     found = compare([], [], seconds=60)
-    assert (found.precision, found.recall, found.wape, found.overall_geh) == (None, None, None, 0)
+    assert (found.precision, found.recall, found.f1, found.wape, found.overall_geh) == (None, None, None, None, 0)
 
 
 PASSAGES = st.lists(

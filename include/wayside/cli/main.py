@@ -12,6 +12,7 @@ from wayside import __version__
 from wayside.cli import (
     analyse,
     bench,
+    count,
     counts,
     demo,
     labels,
@@ -34,6 +35,7 @@ _commands = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enab
 _commands.add_typer(sources.app, name="sources", help="Who offers pictures: list them, check that they answer.")
 _commands.add_typer(models.app, name="models", help="Detectors: list, pull, verify, evaluate.")
 _commands.add_typer(counts.app, name="counts", help="What was counted.")
+_commands.add_typer(count.app, name="count", help="How good counting in zones is.")
 _commands.add_typer(timeseries.app, name="timeseries", help="Daily series, seasonally adjusted.")
 _commands.add_typer(tidy.warehouse_app, name="warehouse", help="Tables: send them to another warehouse again.")
 _commands.add_typer(receipts.app, name="receipts", help="What was done to each road photo: verify, show, head.")

@@ -88,7 +88,7 @@ def add(
 
     pipeline = Pipeline(fps, model or ("YuNet" if kind == "faces" else "WaysideV1"))
     made = _registry().add(
-        source, camera, kind, name or kind, _options(options) or {}, _shapes(zones), user_name(), pipeline,  # type: ignore[arg-type]
+        source, camera, kind, name or kind, read_options(options) or {}, read_shapes(zones), user_name(), pipeline,  # type: ignore[arg-type]
         enabled=enabled, note=note or None,
     )  # fmt: skip
     typer.echo(f"processor {made.number}, camera {made.camera_number}, {'on' if made.enabled else 'off'}")
@@ -112,8 +112,8 @@ def edit(
     registry = _registry()
     now = registry.processor(number)
     pipeline = Pipeline(fps or now.pipeline.fps, model or now.pipeline.model)
-    told, who = _options(options), user_name()
-    shapes = _shapes(zones) if zones else registry.zones(number).zones
+    told, who = read_options(options), user_name()
+    shapes = read_shapes(zones) if zones else registry.zones(number).zones
     registry.edit_zones(number, shapes, who, note or None, expected_version, options=told, pipeline=pipeline)
     made = registry.change(number, author=who, enabled=enabled, name=name)
     typer.echo(f"processor {number}: version {made.version}, {'on' if made.enabled else 'off'}")
@@ -269,7 +269,7 @@ def _registry() -> "Registry":
     return Registry(_lake(), settings())
 
 
-def _shapes(path: Path | None) -> "ZoneSet":
+def read_shapes(path: Path | None) -> "ZoneSet":
     """Read a file of zones and lines; more that it says is left alone, so that the output of `show` is one."""
     from wayside.counting.zones import ZoneSet
 
@@ -281,7 +281,7 @@ def _shapes(path: Path | None) -> "ZoneSet":
     return ZoneSet.parse(document.get("zones", []), document.get("lines", []))
 
 
-def _options(text: str) -> dict[str, Any] | None:
+def read_options(text: str) -> dict[str, Any] | None:
     """Read options that are given as JSON or as a file with it; None where nothing is given."""
     if not text:
         return None

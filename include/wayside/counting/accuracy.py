@@ -112,6 +112,11 @@ class Accuracy:
         return self.right / self.hand if self.hand else None
 
     @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall, 0..1; None where there is nothing at all."""
+        return 2 * self.right / (self.hand + self.ours) if self.hand + self.ours else None
+
+    @property
     def overall_geh(self) -> float:
         """GEH of all events together."""
         return geh(self.ours, self.hand, self.seconds)
