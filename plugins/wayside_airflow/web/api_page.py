@@ -15,7 +15,6 @@ from wayside import __version__
 from wayside_airflow.web import zone_api
 from wayside_airflow.web.choice import Chosen
 from wayside_airflow.web.context import render
-from wayside_airflow.web.runs import airflow_root
 
 router = APIRouter()
 
@@ -23,6 +22,8 @@ _ABOUT: Final = (
     "Counts in zones. Every request needs a token of Airflow, as `Authorization: Bearer …`: `POST /auth/token` with "
     "user and password gives one."
 )
+#: Fields that the example of a call has: what narrows an answer would leave it empty.
+_SHOWN: Final = frozenset({"proc_id", "start_ts", "stop_ts"})
 _REF: Final = "#/components/schemas/"
 
 
@@ -39,8 +40,7 @@ def page(request: Request, choice: Chosen) -> HTMLResponse:
     values = {
         "tab": "api",
         "choice": choice,
-        "airflow": airflow_root(),
-        "about": _ABOUT,
+        "root": f"{str(request.base_url).removesuffix('/').removesuffix(_base(request))}",
         "operations": list(_operations(document)),
     }
     return render(request, "api.html", values)
@@ -48,10 +48,16 @@ def page(request: Request, choice: Chosen) -> HTMLResponse:
 
 def _document(request: Request) -> dict[str, Any]:
     document = get_openapi(title="Wayside", version=__version__, description=_ABOUT, routes=zone_api.router.routes)
-    document["servers"] = [{"url": request.scope.get("root_path", "").rstrip("/") or "/"}]
+    document["servers"] = [{"url": _base(request) or "/"}]
     document["components"]["securitySchemes"] = {"airflow": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"airflow": []}]
     return document
+
+
+def _base(request: Request) -> str:
+    """Return the path below which the application lies."""
+    path: str = request.scope.get("root_path", "").rstrip("/")
+    return path
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -66,7 +72,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "path": path,
                 "about": operation.get("description", ""),
                 "fields": fields,
-                "example": json.dumps({one["name"]: one["example"] for one in fields if one["example"] is not None}),
+                "example": json.dumps({one["name"]: one["example"] for one in fields if one["name"] in _SHOWN}),
                 "parameters": operation.get("parameters", []),
                 "answer": list(_fields(_resolved(document, _schema_of(answers["200"])))),
                 "refusals": [(status, told["description"]) for status, told in answers.items() if status != "200"],

@@ -34,7 +34,7 @@ _STATUS: Final = {
 _NONE_FOUND: Final = "No records found"
 
 Time = StrictFloat | Annotated[StrictStr, Field(max_length=64)]
-_TIME: Final = "ISO 8601, seconds since 1970, or `2026-05-01 08:00:00`; without a zone it is UTC."
+_TIME: Final = "ISO 8601, seconds since 1970, or 2026-05-01 08:00:00; without a zone it is UTC."
 Compat = Annotated[
     bool, Query(description="Answer an hour without traffic as the replaced system did: with an error, and status 200.")
 ]
