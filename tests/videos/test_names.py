@@ -182,6 +182,14 @@ def test_zones_that_are_none(zone: str):
         NamePattern(zone=zone)
 
 
+@pytest.mark.parametrize(
+    "many", ["a{99999999}", "(?:(?:a{999}){999}){999}", "(?:(?:\\d{999}?){999}){999}", "(?:x|(?=a{99}){99}){99}"]
+)
+def test_patterns_that_would_fill_the_memory(many: str):
+    with pytest.raises(ConfigError, match="repeats itself"):
+        NamePattern(f"(?P<camera>.*){many}")
+
+
 def test_a_suffix_that_no_camera_could_have():
     with pytest.raises(ConfigError, match="the suffix ' x'"):
         NamePattern(suffix=" x")

@@ -12,7 +12,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from re import _parser  # type: ignore[attr-defined]  # what a pattern costs before it is compiled, nothing else tells
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import regex
@@ -25,6 +26,8 @@ DEFAULT_PATTERN: Final = r".*/(?P<camera>\w+?)\-.*\-(?P<epoch>\d+)\.mp4$"
 MAX_PATTERN: Final = 1000
 MAX_PATH: Final = 4096
 """Characters of a pattern and of a path."""
+MAX_STEPS: Final = 20_000
+"""Steps of a pattern that is written out, as `regex` does: `(ab){3}` has some six, and `a{99999999}` fills the memory."""
 MAX_SECONDS: Final = 1.0
 MAX_SLOW: Final = 10
 """Seconds that a pattern may take for one path, and how many paths may break that before the pattern is given up."""
@@ -205,8 +208,11 @@ def _check_groups(expanded: str, pattern: str) -> None:
     """Check a pattern, which has to be one of Python's `re`, and its named groups."""
     try:
         groups = set(re.compile(expanded).groupindex)
+        steps = _steps(_parser.parse(expanded))
     except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(f"the pattern {pattern!r} is not valid: {error}") from None
+    if steps > MAX_STEPS:
+        raise ConfigError(f"the pattern {pattern!r} repeats itself {steps} times: at most {MAX_STEPS} are allowed")
     if "camera" not in groups:
         raise ConfigError(f"the pattern {pattern!r} has no group (?P<camera>...): which camera made a video?")
     if strange := sorted(groups - _GROUPS):
@@ -215,6 +221,17 @@ def _check_groups(expanded: str, pattern: str) -> None:
         raise ConfigError(f"the pattern {pattern!r} has a time without year, month and day")
     if len(groups & {"lat", "lng"}) == 1:
         raise ConfigError(f"the pattern {pattern!r} has only one of lat and lng")
+
+
+def _steps(parsed: Any) -> int:
+    """Return how many steps a parsed pattern has once all that is repeated a least number of times is written out."""
+    if not isinstance(parsed, _parser.SubPattern):
+        return sum(map(_steps, parsed)) if isinstance(parsed, tuple | list) else 0
+    total = 0
+    for what, value in parsed:
+        least = value[0] if str(what).endswith("_REPEAT") else 1
+        total += 1 + max(1, least) * _steps(value)
+    return total
 
 
 def _camera(name: str, says: str, kind: type[ConfigError] | type[VideoError]) -> str:
