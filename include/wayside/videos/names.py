@@ -27,7 +27,7 @@ MAX_PATTERN: Final = 1000
 MAX_PATH: Final = 4096
 """Characters of a pattern and of a path."""
 MAX_STEPS: Final = 20_000
-"""Steps of a pattern that is written out, as `regex` does: `(ab){3}` has some six, and `a{99999999}` fills the memory."""
+"""Steps of a pattern that is written out, as `regex` does: `(ab){3}` has six, and `a{99999999}` fills the memory."""
 MAX_SECONDS: Final = 1.0
 MAX_SLOW: Final = 10
 """Seconds that a pattern may take for one path, and how many paths may break that before the pattern is given up."""
