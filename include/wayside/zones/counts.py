@@ -7,25 +7,20 @@ the day of the segment whose look confirmed it.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Final
+from datetime import date, datetime, timedelta
 
 from wayside.core.clock import Clock, utc_now
 from wayside.core.errors import ConfigError
-from wayside.core.tables import SCANS
-from wayside.warehouse.layout import locked, scope_of
+from wayside.warehouse.layout import locked
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.zones.fold import Fold
+from wayside.zones.looks import day_marks
 from wayside.zones.processor import Processor, ZoneVersion
 from wayside.zones.registry import Registry
 from wayside.zones.states import Carry, DayState, States
 from wayside.zones.times import day_start
-
-# Clocks of file servers differ from ours; a day that is looked at once too often costs next to nothing.
-_CLOCKS_DIFFER: Final = timedelta(minutes=2)
 
 _log = logging.getLogger(__name__)
 
@@ -87,36 +82,50 @@ def due_days(
 ) -> list[date]:
     """List the days that a version of a processor's zones has still to count, oldest first.
 
-    These are the days of which something was scanned since they were counted, and those that were counted before they
-    were over. What was scanned before the version was made is not among them: that is counted again on demand.
+    These are the days of which anything changed since they were counted, those that no version has counted, those that
+    were counted before they were over, and those that begin otherwise than the day before ends: somebody was killed
+    between the two. What an older version counted stays, as long as nothing changes: that is counted again on demand.
+    What changed is told by the files themselves and by no clock, so that clocks that differ, copies and backups play no
+    part.
     """
     states = States(lake, processor, version.version)
     counted = {day: states.read(day) for day in states.days()}
-    due = set()
-    for day, changed in _scanned_at(lake, processor, version).items():
-        state = counted.get(day)
-        since = version.created_at if state is None else datetime.fromisoformat(state.looked_at)
-        if changed > since - _CLOCKS_DIFFER:
+    older = {
+        day: other
+        for other in (States(lake, processor, number) for number in range(1, version.version))
+        for day in other.days()
+    }
+    due = _unfinished(counted, clock())
+    for day, mark in _marks(lake, processor, version).items():
+        if day in counted or day not in older:
+            state = counted.get(day)
+            is_new = state is None or state.mark != mark
+        else:
+            # One that cannot be read any more was counted all the same.
+            state = older[day].read(day)
+            is_new = state is not None and state.mark != mark
+        if is_new:
             due.add(day)
-    waiting = {day for day, state in counted.items() if state is None or not state.closed}
-    return sorted(due | {day for day in waiting if _is_over(day, clock())})
+    return sorted(due)
+
+
+def _unfinished(counted: Mapping[date, DayState | None], now: datetime) -> set[date]:
+    """Return days that were counted and are to be closed, or do not go on from the day before."""
+    found, carry = set(), Carry()
+    for day, state in counted.items():
+        if state is None or state.start != carry.sha256 or (not state.closed and _is_over(day, now)):
+            found.add(day)
+        carry = carry if state is None else state.end
+    return found
 
 
 def scanned_days(lake: ParquetWarehouse, processor: Processor, version: ZoneVersion) -> list[date]:
     """List the days of which something was scanned that a version counts, oldest first."""
-    return sorted(_scanned_at(lake, processor, version))
+    return sorted(_marks(lake, processor, version))
 
 
-def _scanned_at(lake: ParquetWarehouse, processor: Processor, version: ZoneVersion) -> dict[date, datetime]:
-    """Return the days that were scanned, and when something was last published of each."""
-    found: dict[date, datetime] = {}
-    files = lake.layout.files(SCANS, [processor.source], None, [version.pipeline.id], [processor.camera])
-    for path in map(Path, files):
-        hour = scope_of(SCANS, lake.layout.root, path).hour
-        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        if hour is not None:
-            found[hour.date()] = max(changed, found.get(hour.date(), changed))
-    return found
+def _marks(lake: ParquetWarehouse, processor: Processor, version: ZoneVersion) -> dict[date, str]:
+    return day_marks(lake, processor.source, processor.camera, version.pipeline.id)
 
 
 def recount(
@@ -177,17 +186,20 @@ def count_days(
     total = Counted()
     begin = min(days)
     with locked(states.folder):
+        # Before anything is read: what changes from now on is due again.
+        marks = _marks(lake, processor, version)
         known = states.days()
         carry = Carry()
         if earlier := [day for day in known if day < begin]:
-            fold = Fold(lake, processor, version, earlier[-1], clock())
-            state = _written(states, fold, fold.closed(states.read(earlier[-1])), total)
+            fold = Fold(lake, processor, version, earlier[-1], marks.get(earlier[-1], ""), clock())
+            before = states.read(fold.day)
+            state = _written(states, fold, before, fold.closed(before), total)
             carry = state.end if state and state.rules == fold.rules else carry
         for day in sorted({*days, *(day for day in known if day > begin)}):
-            fold = Fold(lake, processor, version, day, clock())
+            fold = Fold(lake, processor, version, day, marks.get(day, ""), clock())
             before = states.read(day)
             if day in days or before is None or (before.rules, before.start) != (fold.rules, carry.sha256):
-                before = _written(states, fold, fold.counted_day(carry, before, known=day in known), total)
+                before = _written(states, fold, before, fold.counted_day(carry, before), total)
             carry = carry if before is None else before.end
     if total.dropped:
         said = "looks were left out, because another segment shows the same time"
@@ -195,10 +207,13 @@ def count_days(
     return total
 
 
-def _written(states: States, fold: Fold, state: DayState | None, total: Counted) -> DayState | None:
-    """Keep the state of a day that has changed, and add up what was done."""
-    if fold.done is not None and state is not None:
+def _written(
+    states: States, fold: Fold, before: DayState | None, state: DayState | None, total: Counted
+) -> DayState | None:
+    """Keep the state of a day if it has changed, and add up what was done."""
+    if state is not None and state != before:
         states.write(fold.day, state)
+    if fold.done is not None and state is not None:
         done = fold.done
         total.add(Counted([fold.day], done.segments, done.looks, state.dropped, done.events))
     return state

@@ -1,8 +1,8 @@
 """An evaluation as one HTML page: the figures, hand count and ours along the time, a picture of each miss and extra.
 
 The page is a single file without scripts that opens from disk. Its pictures show a street with whoever is in it, so
-everything that the detector takes for a person, however unsure, is filled beforehand, unless somebody asks otherwise.
-A person whom the detector does not see at all stays visible: docs/ZONES.md says so too.
+what the detector takes for a person, even unsurely, is made a mosaic that cannot be undone, unless somebody asks
+otherwise. A person whom the detector does not see at all stays visible: docs/ZONES.md says so too.
 """
 
 import base64
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any, Final
 
 import cv2
@@ -22,18 +23,24 @@ from wayside.counting.events import Look, micros
 from wayside.counting.sights import Sight, sights_of
 from wayside.counting.tracker import Tracker
 from wayside.counting.zones import Line, ZoneSet
+from wayside.privacy.fills import fill
+from wayside.privacy.masks import grown
+from wayside.privacy.objects import Found
+from wayside.privacy.settings import Fill, Finding
 from wayside.store.files import replace_file
 from wayside.vision.decode import Image, encode_jpeg
 from wayside.zones.evaluate import Evaluation
-from wayside.zones.faces import hidden
 
 MOST_PICTURES: Final = 60
 """More misses and extras than these are listed without a picture."""
 TRAIL_S: Final = 1.0
 PEOPLE: Final = frozenset({"person", "cyclist", "motorcyclist", "face"})
+SURE_ENOUGH: Final = 0.2
+"""Least score of what is taken for a person and made unrecognisable."""
 NARROWEST: Final = 640
 WIDEST: Final = 1280
 _QUALITY: Final = 80
+_GROW: Final = 0.1
 _NEAR: Final = timedelta(seconds=2)  # a look farther away than this shows something else
 # Blue, green, red, of Okabe and Ito's palette.
 _SHAPE: Final = (66, 228, 240)
@@ -181,7 +188,7 @@ def _trails(recent: "deque[tuple[int, dict[int, list[Sight]]]]") -> dict[int, li
 def _draw(image: Image, moment: _Moment, found: Evaluation, *, show_people: bool) -> Image:
     look = moment.look
     if not show_people:
-        image = hidden(image, [box for box, label in zip(look.boxes, look.labels, strict=True) if label in PEOPLE])
+        image = _without_people(image, look)
     width = min(max(image.shape[1], NARROWEST), WIDEST)
     size = width, round(image.shape[0] * width / image.shape[1])
     how = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_CUBIC
@@ -199,6 +206,19 @@ def _draw(image: Image, moment: _Moment, found: Evaluation, *, show_people: bool
             _box(canvas, sight, _TRACK, f"#{number} {sight.label} {sight.score * 100:.0f}")
             cv2.circle(canvas, _pixel(canvas, sight.anchor(found.options.anchor)), 4, _EVENT, cv2.FILLED, cv2.LINE_AA)
     return canvas
+
+
+def _without_people(image: Image, look: Look) -> Image:
+    height, width = image.shape[:2]
+    sizes = np.array([width, height] * 2)
+    people = [
+        Found(label, float(score), tuple(np.rint(np.clip(box, 0, 1) * sizes).astype(int).tolist()), None, "")
+        for box, label, score in zip(look.boxes, look.labels, look.scores, strict=True)
+        if label in PEOPLE and score >= SURE_ENOUGH
+    ]
+    finding = Finding(grow=_GROW, face_detector=None, plate_detector=None)
+    # The secret is thrown away: nobody can try out who it was.
+    return fill(image, grown(people, finding, height, width), Fill(style="mosaic", cell=16), secret=token_bytes(32))
 
 
 def _draw_shapes(canvas: Image, zones: ZoneSet) -> None:
@@ -229,7 +249,7 @@ def _box(canvas: Image, sight: Sight, colour: tuple[int, int, int], text: str) -
 
 
 def _text(canvas: Image, text: str, at: Point, colour: tuple[int, int, int]) -> None:
-    for shade, thick in ((_BLACK, 3), (colour, 1)):
+    for shade, thick in ((_BLACK, 2), (colour, 1)):
         cv2.putText(canvas, text, at, _FONT, 0.45, shade, thick, cv2.LINE_AA)
 
 

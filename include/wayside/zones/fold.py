@@ -65,6 +65,7 @@ class Fold:
         processor: which.
         version: of its zones.
         day: UTC day.
+        mark: of the files that say what was seen of it, see `wayside.zones.looks.day_marks`.
         now: the time, which says whether the day is over.
 
     Attributes:
@@ -73,7 +74,7 @@ class Fold:
     """
 
     def __init__(
-        self, lake: ParquetWarehouse, processor: Processor, version: ZoneVersion, day: date, now: datetime
+        self, lake: ParquetWarehouse, processor: Processor, version: ZoneVersion, day: date, mark: str, now: datetime
     ) -> None:
         self.day = day
         self.rules = rules_of(processor.kind, version)
@@ -81,6 +82,7 @@ class Fold:
         self._lake = lake
         self._processor = processor
         self._version = version
+        self._mark = mark
         self._midnight = day_start(day + timedelta(days=1))
         self._now = now
         self._place = {
@@ -91,26 +93,24 @@ class Fold:
             "day": day,
         }
 
-    def counted_day(self, carry: Carry, state: DayState | None, *, known: bool) -> DayState | None:
+    def counted_day(self, carry: Carry, state: DayState | None) -> DayState:
         """Count what is to be counted, publish it, and return the state of the day as it is then.
+
+        Where nothing was seen on the day, and nothing has to be taken back, nothing is published.
 
         Args:
             carry: what comes from the day before.
             state: of the day as it was; None: there is none.
-            known: whether the day was counted before.
-
-        Returns:
-            None where nothing was seen on the day and nothing has to be taken back.
         """
         segments = self._segments()
-        if not segments and not known:
-            return None
+        if not segments and not any(self._lake.published(table, Scope.of(table, self._place)) for table in _TABLES):
+            return self._state(carry, carry, carry.sha256, dict.fromkeys((table.name for table in _TABLES), ""))
         before = self._rows(state) if state and (state.rules, state.start) == (self.rules, carry.sha256) else None
         if state is None or before is None:
             return self._count(carry, segments, None, {})
         listed = _listed(segments)
         if listed == state.folded and (state.closed or not self._is_over):
-            return state
+            return replace(state, mark=self._mark)
         if state.closed or listed[: len(state.folded)] != state.folded:
             return self._count(carry, segments, None, {})
         return self._count(carry, segments, state, before)
@@ -169,16 +169,35 @@ class Fold:
         self.done = Done(len(segments) - number, found.looks, len(rows[ZONE_EVENTS.name]))
         until = None if found.last_look is None else found.last_look.isoformat()
         inside = start.inside | {one.zone: one.inside for one in found.changes}
-        return DayState(
-            rules=self.rules,
-            start=state.start if state else carry.sha256,
-            begin=replace(carry, counter=None),
-            looked_at=self._now.isoformat(),
+        return self._state(
+            carry,
+            Carry(counter.state(), until, aspect, inside),
+            state.start if state else carry.sha256,
+            tables,
             folded=_listed(segments),
             dropped=found.dropped + (state.dropped if state else 0),
+        )
+
+    def _state(
+        self,
+        begin: Carry,
+        end: Carry,
+        start: str,
+        tables: dict[str, str],
+        *,
+        folded: Sequence[list[str]] = (),
+        dropped: int = 0,
+    ) -> DayState:
+        return DayState(
+            rules=self.rules,
+            start=start,
+            begin=replace(begin, counter=None),
+            mark=self._mark,
+            folded=list(folded),
+            dropped=dropped,
             closed=self._is_over,
             tables=tables,
-            end=Carry(counter.state(), until, aspect, inside),
+            end=end,
         )
 
     def _counter(self, aspect: float, start: Carry) -> Counter:

@@ -6,10 +6,12 @@ files show the same minute, the frames of the later one that are not after all f
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from wayside.core.tables import SCANS, SEGMENT_DETECTIONS, SEGMENTS
 from wayside.counting.events import Look
+from wayside.warehouse.layout import scope_of
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.warehouse.scope import Scope
 from wayside.zones.times import day_start
@@ -81,6 +84,25 @@ def seen_segments(lake: ParquetWarehouse, source: str, camera: str, pipeline: st
         seen = [row for row in scans.to_pylist() if row["frames"] > 0 and row["status"] != "failed"]
         found += [_seen(row, segments[row["segment"]]) for row in seen if row["segment"] in segments]
     return sorted(found, key=lambda one: (one.start_at, one.segment))
+
+
+def day_marks(lake: ParquetWarehouse, source: str, camera: str, pipeline: str) -> dict[date, str]:
+    """Return a mark for each UTC day of which a pipeline scanned something; it changes with whatever was published.
+
+    It is made of names, inodes, sizes and times of files, which are compared and never put in order: a file that is
+    replaced is another inode. Files that are copied or restored change it without need, which costs a look at the day.
+    """
+    found: dict[date, list[tuple[str, str, int, int, int]]] = defaultdict(list)
+    for table, pipelines in ((SCANS, [pipeline]), (SEGMENTS, None)):
+        for path in map(Path, lake.layout.files(table, [source], None, pipelines, [camera])):
+            if hour := scope_of(table, lake.layout.root, path).hour:
+                told = path.stat()
+                found[hour.date()].append((table.name, path.stem, told.st_ino, told.st_size, told.st_mtime_ns))
+    return {
+        day: hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()[:16]
+        for day, files in found.items()
+        if any(name == SCANS.name for name, *_ in files)
+    }
 
 
 def _seen(scan: dict[str, Any], segment: dict[str, Any]) -> SeenSegment:

@@ -58,7 +58,7 @@ class DayState:
         rules: hash of all that rules the counting, see `rules_of`.
         start: hash of the state with which the day began.
         begin: time of the last look and numbers inside with which it began; the counter's own state is left out.
-        looked_at: when this counting began to look at what was scanned, ISO 8601.
+        mark: of the files that said what was seen, as they were before they were read, see `looks.day_marks`.
         folded: the segments that were counted, in order: hash of the bytes, key of the scan.
         dropped: looks that were left out, because another segment shows the same time.
         closed: whether the day was over when it was counted, so that nobody who waited for a next look still waits.
@@ -69,7 +69,7 @@ class DayState:
     rules: str
     start: str
     begin: Carry
-    looked_at: str
+    mark: str
     folded: list[list[str]]
     dropped: int
     closed: bool
