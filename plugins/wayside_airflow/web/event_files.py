@@ -48,6 +48,8 @@ HEIGHT: Final = 480
 #: Of the cuts of one archive together; the ones that nobody has looked at for longest go.
 MOST_BYTES: Final = 2 * 2**30
 _SIDE: Final = 480
+#: Nobody is hidden here: a browser asks before it shows one again, so that who may not look any more does not.
+_ASKED_AGAIN: Final = "private, no-cache"
 _RETRY_AFTER: Final = 5
 #: 25 kB each.
 _SMALL: Kept[bytes] = Kept(most=600)
@@ -69,7 +71,7 @@ def picture(
     if data is None:
         raise HTTPException(404, f"{event} has no picture {number}, or it was removed after its time")
     digest = hashlib.sha256(data).hexdigest()
-    headers = {"ETag": f'"{digest[:32]}-{size}"', "Cache-Control": "private, max-age=600"}
+    headers = {"ETag": f'"{digest[:32]}-{size}"', "Cache-Control": _ASKED_AGAIN}
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
@@ -97,7 +99,7 @@ def cut(warehouse: Warehouse, archive: str, event: str) -> FileResponse:
         os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
     except FileNotFoundError:
         raise _busy("the cut was removed just now") from None
-    headers = {"ETag": f'"{path.stem}-{status.st_size:x}"', "Cache-Control": "private, max-age=600"}
+    headers = {"ETag": f'"{path.stem}-{status.st_size:x}"', "Cache-Control": _ASKED_AGAIN}
     return FileResponse(path, media_type="video/mp4", headers=headers, stat_result=status)
 
 
