@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.zones.lakes import CAMERA, LEFT, MIDDLE, PIPELINE, RIGHT, SOURCE, T0, at, scanned, segment_row, sha
+from tests.zones.lakes import CAMERA, LEFT, MIDDLE, PIPELINE, RIGHT, SOURCE, T0, at, put, scanned, segment_row, sha
 
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
-from wayside.core.tables import OCCUPANCY, TRACKS, ZONE_EVENTS, ZONE_MINUTES
+from wayside.core.tables import OCCUPANCY, SEGMENTS, TRACKS, ZONE_EVENTS, ZONE_MINUTES
 from wayside.counting.zones import ZoneSet
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.zones.counts import count_days, count_due, due_days, recount
@@ -279,22 +279,87 @@ def test_a_scan_that_is_taken_back_takes_its_counts_away(lake: ParquetWarehouse,
     assert [row for number in (1, 2, 3) for table in COUNTED for row in rows(lake, table, number)] == []
 
 
-def test_only_new_scans_are_due_to_a_new_version_and_all_can_be_counted_again(settings: Settings):
-    lake = ParquetWarehouse(settings.lake)
-    scanned(lake, *pieces(WALK, T0, [])[0])
-    registry = register(lake, settings, created=datetime.now(UTC) + timedelta(hours=1))
-    one = registry.processor(1)
-    assert due_days(lake, one, registry.zones(1)) == []
-    assert recount(lake, registry, 1, DAY, DAY, clock=later).days == [DAY]
+def test_what_lies_there_is_due_to_a_first_version_and_only_what_is_new_to_the_next(
+    lake: ParquetWarehouse, registry: Registry
+):
+    first, second = pieces(WALK, T0, [9])
+    scanned(lake, *first)
+    assert due_days(lake, registry.processor(1), registry.zones(1)) == [DAY]
+    assert count_due(lake, registry, clock=later).days == [DAY] * 3
     registry.edit_zones(1, LEFT, "ada")
-    assert due_days(lake, registry.processor(1), registry.zones(1)) == []
+    assert due_days(lake, registry.processor(1), registry.zones(1)) == [], "version 1 has counted it"
     done = recount(lake, registry, 1, DAY - timedelta(days=5), DAY, clock=later)
     assert done.days == [DAY]
+    registry.edit_zones(1, RIGHT, "ada")
+    scanned(lake, *second)
+    assert due_days(lake, registry.processor(1), registry.zones(1)) == [DAY], "and something has come since"
+    recount(lake, registry, 1, DAY, DAY, 2, clock=later)
     assert {row["zone"] for row in rows(lake, ZONE_EVENTS, 1, 2)} == {"left"}
     assert {row["zone"] for row in rows(lake, ZONE_EVENTS, 1, 1)} == {"right", "middle"}
-    assert recount(lake, registry, 1, DAY, DAY, 1, clock=later).days == [], "version 1 is as it was"
+    assert recount(lake, registry, 1, DAY, DAY, 2, clock=later).days == [], "version 2 is as it was"
     with pytest.raises(ConfigError, match="before the first"):
         recount(lake, registry, 1, DAY, DAY - timedelta(days=1))
+
+
+def test_zones_that_are_moved_while_a_long_scan_goes_on_lose_nothing(lake: ParquetWarehouse, registry: Registry):
+    scanned(lake, *pieces(WALK, T0, [])[0])
+    registry.edit_zones(1, LEFT, "ada", "before anything of it was counted")
+    assert due_days(lake, registry.processor(1), registry.zones(1)) == [DAY]
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+def test_clocks_do_not_say_what_is_new(lake: ParquetWarehouse, registry: Registry, hours: int):
+    first, second = pieces(WALK, T0, [9])
+    scanned(lake, *first)
+    count_due(lake, registry, clock=later)
+    scanned(lake, *second)
+    for path in lake.layout.root.rglob("*.parquet"):
+        os.utime(path, (path.stat().st_mtime + 3600 * hours,) * 2)
+    assert count_due(lake, registry, clock=later).days == [DAY] * 3
+    assert due_days(lake, registry.processor(1), registry.zones(1), clock=later) == []
+
+
+def test_a_video_whose_time_is_corrected_is_counted_where_it_belongs(lake: ParquetWarehouse, registry: Registry):
+    ((segment, frames),) = pieces(WALK, T0, [])
+    scanned(lake, segment, frames)
+    count_due(lake, registry, clock=later)
+    put(lake, SEGMENTS, [segment | {"start_at": at(600), "end_at": at(618)}])
+    count_due(lake, registry, clock=later)
+    assert min(row["happened_at"] for row in rows(lake, ZONE_EVENTS, 1)) > at(600)
+
+
+def test_who_is_killed_between_two_days_leaves_the_second_one_due(
+    lake: ParquetWarehouse, registry: Registry, registered: Path, monkeypatch: pytest.MonkeyPatch
+):
+    late, *early = pieces(WALK, EVENING, [5, 10])
+    for one in early:
+        scanned(lake, *one)
+    count_due(lake, registry, clock=later)
+    scanned(lake, *late)
+
+    def write(self: States, day: Any, state: Any, real: Callable[..., Any] = States.write) -> None:
+        if day > DAY:
+            raise KeyboardInterrupt
+        real(self, day, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(States, "write", write)
+        with pytest.raises(KeyboardInterrupt):
+            count_days(lake, registry.processor(1), registry.zones(1), [DAY], clock=later)
+    count_due(lake, registry, clock=later)
+    other = copied(registered)
+    for one in (late, *early):
+        scanned(other, *one)
+    count_due(other, Registry(other), clock=later)
+    assert tables(lake) == tables(other)
+
+
+def test_a_day_of_which_nothing_could_be_read_is_looked_at_once(lake: ParquetWarehouse, registry: Registry):
+    scanned(lake, segment_row(T0, 5.0), [], status="failed", reason="gone")
+    assert due_days(lake, registry.processor(1), registry.zones(1), clock=later) == [DAY]
+    assert count_due(lake, registry, clock=later).days == []
+    assert due_days(lake, registry.processor(1), registry.zones(1), clock=later) == []
+    assert tables(lake) == {}
 
 
 def test_a_draft_is_counted_and_nothing_is_published(lake: ParquetWarehouse, registry: Registry):
