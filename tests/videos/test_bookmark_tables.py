@@ -399,3 +399,10 @@ def test_the_file_of_the_importer_can_be_mended():
     found = relocated(read_bookmarks((SHARED / "bookmarks.json").read_bytes()), "America/Los_Angeles")
     assert found.earliest == datetime(2016, 10, 9, 12, 2, 37, tzinfo=UTC)
     assert len(found.images) == 393
+
+
+def test_a_file_that_two_archives_take_is_two_jobs(lake: ParquetWarehouse):
+    found = Bookmarks("job", images=(at(0, "A", "tuna"),))
+    runs = {source: import_bookmarks(lake, source, found, "ann").run for source in ("Trip1", "Trip2")}
+    assert len(set(runs.values())) == 2
+    assert import_bookmarks(lake, "Trip1", found, "ann").run == runs["Trip1"]

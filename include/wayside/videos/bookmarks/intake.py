@@ -76,7 +76,8 @@ def import_bookmarks(
     source_id(source)
     named = replace(bookmarks, images=tuple(_identified(bookmarks.images)))
     job = hashlib.sha256((named.job or write_v2(named).decode()).encode()).hexdigest()[:16]
-    run = f"{IMPORTED}-{job}"
+    # Named with its archive: a file may be imported into two, and each is a job.
+    run = f"{IMPORTED}-{hashlib.sha256(f'{source}/{job}'.encode()).hexdigest()[:16]}"
     rows = [_Imported(source, run, event, images) for event, images in _grouped(named.images, job)]
     by_hour: defaultdict[Scope, list[_Imported]] = defaultdict(list)
     for one in rows:
