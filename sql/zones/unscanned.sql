@@ -1,4 +1,6 @@
--- The segments of a camera, of days from the first to the last, that a pipeline has not looked at with these weights.
+-- The segments of a camera, of days from the first to the last, that a pipeline has not looked at with these weights. A
+-- scan by older weights that was kept, as the video could not be read again, is not asked for again; without a hash of
+-- weights all segments are told.
 SELECT
   segments.source, segments.camera, segments.hour, segments.segment, segments.uri, segments.start_at,
   segments.duration_s, segments.bytes
@@ -9,7 +11,10 @@ LEFT JOIN scans
   AND scans.source = @source
   AND scans.camera = @camera
   AND scans.pipeline = @pipeline
-  AND scans.model_sha256 = @model_sha256
+  AND (
+    scans.model_sha256 = @model_sha256
+    OR (@model_sha256 != '' AND STARTS_WITH(COALESCE(scans.reason, ''), 'kept_'))
+  )
   AND scans.hour >= TIMESTAMP(@first_day)
   AND scans.hour < TIMESTAMP_ADD(TIMESTAMP(@last_day), INTERVAL 1 DAY)
 WHERE segments.source = @source AND segments.camera = @camera

@@ -148,6 +148,28 @@ def test_new_weights_under_the_same_name_scan_again(lake, registry, settings, vi
     assert len(table(lake, SEGMENT_DETECTIONS)) == 4
 
 
+def test_what_was_seen_of_a_video_outlives_it(lake, registry, settings, videos, monkeypatch, tmp_path):
+    car, empty = (tmp_path / name for name in ("car.mp4", "empty.mp4"))
+    car.write_bytes((videos / "car.mp4").read_bytes())
+    empty.write_bytes((videos / "empty.mp4").read_bytes())
+    gone = register(lake, car)
+    register(lake, empty, at(10))
+    scan_all(lake, registry, settings)
+    seen = table(lake, SEGMENT_DETECTIONS)
+    car.unlink()
+    monkeypatch.setattr(scans_module, "model_sha256", lambda *_: "b" * 64)
+    for _ in range(2):
+        notes, _ = scan_all(lake, registry, settings, Red(sha256="b" * 64), again=True)
+        assert [(note.status, note.reason) for note in notes] == [("failed", "gone"), ("ok", None)]
+        assert table(lake, SEGMENT_DETECTIONS) == seen
+        kept = next(row for row in table(lake, SCANS) if row["segment"] == gone["segment"])
+        assert (kept["status"], kept["reason"], kept["model_sha256"]) == ("ok", "kept_gone", "a" * 64)
+    assert to_scan(lake, registry, settings) == [], "nobody asks for it every ten minutes"
+    car.write_bytes((videos / "car.mp4").read_bytes())
+    scan_all(lake, registry, settings, Red(sha256="b" * 64), again=True)
+    assert {row["reason"] for row in table(lake, SCANS)} == {None}
+
+
 def test_bytes_that_are_gone_changed_or_broken_are_rows_with_a_reason(lake, registry, settings, videos, tmp_path):
     for at_, name in enumerate(("gone.mp4", "longer.mp4", "other.mp4", "text.mp4")):
         path = tmp_path / name

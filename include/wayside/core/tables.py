@@ -433,7 +433,7 @@ SCANS: Final = Table(
         ("offsets", pa.string(), False, "JSON: their times, microseconds from the start of the segment"),
         ("objects", pa.int32(), False, "objects found in them"),
         ("status", pa.string(), False, "ok; partial: the video broke off; failed: nothing could be read"),
-        ("reason", pa.string(), True, "why, in one word"),
+        ("reason", pa.string(), True, "why, in one word; kept_gone, say: another look failed so, and the older stays"),
         ("model", pa.string(), False, "name of the detector"),
         ("model_sha256", pa.string(), False, "hash of its weights"),
         ("scanned_at", _UTC, False, "when"),

@@ -3,7 +3,8 @@
 A scan is of one segment by one pipeline; it knows nothing of zones, so a zone that is drawn later is counted without
 another look. Its result is one file in the staging area, under the segment's hash, the pipeline and the hash of the
 weights: whoever is killed and starts again finds it and goes on after it. A segment whose bytes are gone or have
-changed is a row with a reason; a model with new weights under the same name scans again.
+changed is a row with a reason; a model with new weights under the same name scans again. What older weights saw is
+replaced by what the new ones see, and by no failure.
 """
 
 import hashlib
@@ -44,6 +45,8 @@ Row = dict[str, Any]
 
 FLOOR: Final = 0.1
 """Least score that is stored: trackers use boxes that are too uncertain to begin a track with."""
+KEPT: Final = "kept_"
+"""Begins the reason of a scan that stayed, as another look failed; the statement `unscanned` knows it too."""
 SHARD_SECONDS: Final = 3600.0
 SHARD_SEGMENTS: Final = 400
 MOST_SHARDS: Final = 500
@@ -115,8 +118,8 @@ def to_scan(
 ) -> list[SegmentShard]:
     """Plan the scans that enabled processors want and that are not done, and keep the list of each shard.
 
-    A scan is done if its row names the weights that the model has now, also where it failed. What does not fit into
-    `most_shards` is left to the next plan; older segments come first.
+    A scan is done if its row names the weights that the model has now, also where it failed, or if these could not look
+    again. What does not fit into `most_shards` is left to the next plan; older segments come first.
 
     Args:
         lake: the tables.
@@ -314,16 +317,23 @@ def publish_scans(lake: ParquetWarehouse, shards: Iterable[SegmentShard]) -> Pub
 
 def _publish_hour(lake: ParquetWarehouse, scope: Scope, results: Sequence[tuple[Row, Path]]) -> int:
     """Put results beside those that the hour has. The scans come last: they say that their objects are there."""
-    rows, parts = [], []
+    rows, parts, new = [], [], []
     place = {name: getattr(scope, name) for name in ("source", "camera", "pipeline", "hour")}
+    before = {row["segment"]: row for row in lake.read(SCANS, scope).to_pylist()}
     for row, path in results:
         objects, told = _read(path)
+        known = before.get(row["segment"])
+        if told["status"] == "failed" and known is not None and known["status"] != "failed":
+            # What was seen once stays: the video may be gone for good, and new weights have nothing to look at.
+            rows.append(known | {"reason": f"{KEPT}{told['reason']}"})
+            continue
+        new.append(row["segment"])
         start_at = datetime.fromisoformat(row["start_at"])
         rows.append(place | {"segment": row["segment"], "frames": len(told["offsets"])} | _scan_row(told))
         parts.append(_detections(objects, place | {"segment": row["segment"]}, start_at, told["offsets"]))
-    new = [row["segment"] for row, _ in results]
+    told_of = [row["segment"] for row in rows]
     lake.publish(SEGMENT_DETECTIONS, scope, pa.concat_tables([_others(lake, SEGMENT_DETECTIONS, scope, new), *parts]))
-    lake.publish(SCANS, scope, pa.concat_tables([_others(lake, SCANS, scope, new), to_arrow(SCANS, rows)]))
+    lake.publish(SCANS, scope, pa.concat_tables([_others(lake, SCANS, scope, told_of), to_arrow(SCANS, rows)]))
     return sum(part.num_rows for part in parts)
 
 
