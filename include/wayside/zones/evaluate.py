@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from wayside.core.errors import ConfigError, VideoError
+from wayside.core.errors import ConfigError, StoreUnavailableError, VideoError
 from wayside.core.tables import SEGMENTS, ZONE_EVENTS, ZONE_MINUTES
 from wayside.counting.accuracy import KINDS, Accuracy, Passage, compare, geh
 from wayside.counting.events import Look, ZoneEvent
@@ -335,6 +335,6 @@ def _footage(
         try:
             with open_segment(row) as file:
                 found |= {wanted[offset]: image for offset, image in pictures(file, wanted).items()}
-        except VideoError:
+        except (VideoError, StoreUnavailableError):  # the figures are worth having without
             continue
     return found
