@@ -30,6 +30,7 @@ from tests.zones.lakes import (
     put_counts,
 )
 
+from wayside.counting.zones import Line, ZoneSet
 from wayside.store import LocalStore
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.zones.registry import Registry
@@ -42,8 +43,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     root: Path = tmp_path_factory.mktemp("counts")
     lake = ParquetWarehouse(root / "warehouse")
     registry = Registry(lake)
-    for kind, name in (("traffic", "Door"), ("objects", "Square"), ("traffic", "New")):
-        registry.add(SOURCE, CAMERA, kind, name, {}, RIGHT, "ada", PIPELINE)
+    door = ZoneSet(RIGHT.zones, (Line("line", (0.5, 1), (0.5, 0)),))
+    for kind, name, shapes in (("traffic", "Door", door), ("objects", "Square", RIGHT), ("traffic", "New", RIGHT)):
+        registry.add(SOURCE, CAMERA, kind, name, {}, shapes, "ada", PIPELINE)
     publish_examples(lake, SOURCE, CAMERA, T0)
     square = counted(2)
     watched = minute_rows(square, ["*"])
@@ -107,6 +109,7 @@ def test_status_is_told_by_the_number_of_the_camera(program: TestClient) -> None
         ("/traffic", {"proc_id": 99, "start_ts": "2026-05-01"}, 404, "unknown_processor"),
         ("/traffic", {"proc_id": 2, "start_ts": "2026-05-01"}, 409, "wrong_kind"),
         ("/traffic", {"proc_id": 3, "start_ts": "2026-05-01"}, 404, "no_observation"),
+        ("/traffic", {"proc_id": 1, "start_ts": "2026-05-01", "zone": "lime"}, 404, "unknown_zone"),
         ("/traffic", {"proc_id": 1, "start_ts": "yesterday"}, 422, "bad_time"),
         ("/traffic", {"proc_id": 1, "start_ts": "2026-05-02", "stop_ts": "2026-05-01"}, 422, "bad_range"),
         ("/objects", {"proc_id": 1}, 409, "wrong_kind"),

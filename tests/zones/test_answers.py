@@ -21,13 +21,16 @@ from tests.zones.lakes import (
     occupancy_rows,
     put,
     put_counts,
+    scanned,
     segment_row,
 )
 
 from wayside.core.settings import Settings
 from wayside.core.tables import SEGMENTS
+from wayside.counting.zones import Line, ZoneSet
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.zones.answers import Objects, Traffic, objects, public_address, status, traffic
+from wayside.zones.counts import count_due
 from wayside.zones.errors import QuestionError
 from wayside.zones.registry import Registry
 from wayside.zones.times import parse_time
@@ -41,7 +44,8 @@ def lake(settings: Settings) -> ParquetWarehouse:
 @pytest.fixture
 def registry(lake: ParquetWarehouse, settings: Settings) -> Registry:
     registry = Registry(lake, settings)
-    registry.add(SOURCE, CAMERA, "traffic", "Door", {}, RIGHT, "ada", PIPELINE)
+    door = ZoneSet(RIGHT.zones, (Line("line", (0.5, 1), (0.5, 0)),))
+    registry.add(SOURCE, CAMERA, "traffic", "Door", {}, door, "ada", PIPELINE)
     registry.add(SOURCE, CAMERA, "objects", "Square", {}, RIGHT, "ada", PIPELINE)
     return registry
 
@@ -114,6 +118,28 @@ def test_objects_is_the_last_number_that_is_known(lake, registry):
     later = counted(2, 1, (T0 + timedelta(days=3)).date())
     put_counts(lake, later, [], minute_rows(later, ["*"]))
     assert objects(lake, registry, 2, at(86400 * 5)) == Objects(1, at(30), at(40)), "a day that says nothing"
+
+
+def test_objects_says_when_nobody_looks_any_more_though_the_day_goes_on(lake, registry):
+    scanned(lake, segment_row(T0, 10.0), [(float(second), [(0.8, 0.5)]) for second in range(10)])
+    count_due(lake, registry, clock=lambda: at(60))
+    seen = objects(lake, registry, 2, at(12))
+    assert (seen.count, seen.ts, seen.unwatched_since) == (1, T0, None)
+    for zone in (None, "*", "right"):
+        assert objects(lake, registry, 2, at(3600), zone=zone, now=at(3600)) == Objects(1, T0, at(10))
+    assert objects(lake, registry, 2, now=at(12)) == Objects(1, T0, None)
+    assert objects(lake, registry, 2, now=at(86400)) == Objects(1, T0, at(10))
+    count_due(lake, registry, clock=lambda: at(86400))
+    assert objects(lake, registry, 2, at(3600)) == Objects(1, T0, at(10)), "the same once the day is over"
+
+
+def test_a_zone_of_an_older_version_can_be_asked_for_and_a_slip_of_the_pen_is_no_zero(lake, registry):
+    fill(lake)
+    registry.edit_zones(1, LEFT, "ada")
+    assert traffic(lake, registry, 1, T0, zone="*") == traffic(lake, registry, 1, T0)
+    assert traffic(lake, registry, 1, T0, zone="line").traffic == 2
+    assert reason(traffic, lake, registry, 1, T0, zone="lime") == "unknown_zone"
+    assert reason(objects, lake, registry, 2, T0, zone="line") == "unknown_zone"
 
 
 def test_questions_without_an_answer_say_why(lake, registry):

@@ -8,7 +8,7 @@ somebody moved a zone has every event once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,9 +16,11 @@ from wayside.core.clock import utc_now
 from wayside.core.tables import OCCUPANCY, SEGMENTS, ZONE_EVENTS
 from wayside.warehouse import sql
 from wayside.warehouse.parquet import ParquetWarehouse
+from wayside.zones.counter import Counter
 from wayside.zones.errors import QuestionError, UnknownProcessorError
 from wayside.zones.processor import Processor
 from wayside.zones.registry import Registry
+from wayside.zones.states import States
 from wayside.zones.times import LAST_YEAR, days_between, parse_time
 
 Row = dict[str, Any]
@@ -112,15 +114,17 @@ def traffic(
         proc_id: a processor of kind traffic.
         start_ts: see `wayside.zones.times.parse_time`.
         stop_ts: the same; None: no end.
-        zone: only this zone or line.
+        zone: only this zone or line; None or `*`: all together.
         direction: only crossings in this direction, `forward` or `backward`.
         label: only this class.
         version: only what this version of the zones counted; None: of each day the newest that counted it.
 
     Raises:
-        QuestionError: unknown_processor, wrong_kind, bad_time, bad_range, or no_observation: nothing was looked at yet.
+        QuestionError: unknown_processor, unknown_zone, wrong_kind, bad_time, bad_range, or no_observation: nothing was
+            looked at yet.
     """
     processor = asked_processor(registry, proc_id, ("traffic",))
+    zone = _asked_zone(registry, processor, zone)
     start = parse_time(start_ts, "start_ts")
     stop = None if stop_ts is None else parse_time(stop_ts, "stop_ts")
     if stop is not None and stop < start:
@@ -144,7 +148,13 @@ def traffic(
 
 
 def objects(
-    lake: ParquetWarehouse, registry: Registry, proc_id: int, ts: object = None, *, zone: str | None = None
+    lake: ParquetWarehouse,
+    registry: Registry,
+    proc_id: int,
+    ts: object = None,
+    *,
+    zone: str | None = None,
+    now: datetime | None = None,
 ) -> Objects:
     """Tell how many were inside at a time: the last that is known at or before it.
 
@@ -153,21 +163,53 @@ def objects(
         registry: of processors.
         proc_id: a processor of kind objects or faces.
         ts: see `wayside.zones.times.parse_time`; None: the last that is known at all.
-        zone: only this zone; None: all together.
+        zone: only this zone; None or `*`: all together.
+        now: the time.
 
     Raises:
-        QuestionError: unknown_processor, wrong_kind, bad_time, or no_observation.
+        QuestionError: unknown_processor, unknown_zone, wrong_kind, bad_time, or no_observation.
     """
     processor = asked_processor(registry, proc_id, ("objects", "faces"))
+    place = _asked_zone(registry, processor, zone) or ALL
     when = _NEVER if ts is None else parse_time(ts, "ts")
-    values = _of(processor) | {"stop": when, "zone": zone or ALL}
+    values = _of(processor) | {"stop": when, "zone": place}
     # Nearly always the newest day answers; a day in which nobody looked says nothing, and the one before is asked.
     for day in reversed(_counted_days(lake, processor, None, when, OCCUPANCY)):
         rows = _ask(lake, "zones/objects", values | {"first_day": day, "last_day": day}, processor, [day])
         if known := [row for row in rows if row["inside"] is not None]:
             later = [row["since"] for row in rows if row["since"] > known[-1]["since"]]
+            later += [] if later else _waiting(lake, registry, processor, day, place, min(when, now or utc_now()))
             return Objects(int(known[-1]["inside"]), known[-1]["since"], later[0] if later else None)
     raise QuestionError("no_observation", f"processor {proc_id} has no observation at or before that time")
+
+
+def _waiting(
+    lake: ParquetWarehouse, registry: Registry, processor: Processor, day: date, zone: str, moment: datetime
+) -> list[datetime]:
+    """Return since when nobody looked, if that is so and no look after it has said so yet; the counter itself tells."""
+    scopes = lake.scopes(OCCUPANCY, [processor.source], [f"{day:%Y%m%d}"], cameras=[processor.camera])
+    number = max((one.version or 0 for one in scopes if one.processor == processor.number), default=0)
+    state = States(lake, processor, number).read(day)
+    if state is None:
+        return []
+    version = registry.zones(processor.number, number)
+    counter = Counter(processor.kind, version.zones, version.options, state.end.aspect or 1.0, state.end.counter)
+    return [one.since for one in counter.until(moment)[1] if one.zone == zone]
+
+
+def _asked_zone(registry: Registry, processor: Processor, name: str | None) -> str | None:
+    """Return the name of a zone or line that a version of the processor has or had; None for all together.
+
+    Raises:
+        QuestionError: there never was one: 0 would be no answer to a slip of the pen.
+    """
+    if name in {None, ALL}:
+        return None
+    shapes = [version.zones for version in registry.versions(processor.number)]
+    names = {zone.name for one in shapes for zone in one.zones} | {line.name for one in shapes for line in one.lines}
+    if name not in names:
+        raise QuestionError("unknown_zone", f"processor {processor.number} has no zone or line of this name")
+    return name
 
 
 def status(

@@ -7,7 +7,9 @@ from typing import Final, Literal
 
 from wayside.core.errors import ConfigError, ReasonedError
 
-QuestionReason = Literal["unknown_processor", "wrong_kind", "no_observation", "bad_time", "bad_range", "too_much"]
+QuestionReason = Literal[
+    "unknown_processor", "unknown_zone", "wrong_kind", "no_observation", "bad_time", "bad_range", "too_much"
+]
 QUESTION_REASONS: Final[tuple[str, ...]] = QuestionReason.__args__  # type: ignore[attr-defined]
 
 

@@ -24,6 +24,7 @@ router = APIRouter()
 
 _STATUS: Final = {
     "unknown_processor": 404,
+    "unknown_zone": 404,
     "no_observation": 404,
     "wrong_kind": 409,
     "bad_time": 422,
@@ -105,7 +106,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
         400: "The body is no JSON",
         401: "Nobody is signed in",
         403: "The user may not see Wayside",
-        404: "There is no such processor, or it has counted nothing yet",
+        404: "There is no such processor, zone or line, or it has counted nothing yet",
         409: "The processor is of another kind",
         413: "The body is too large",
         415: "The body is not application/json",
