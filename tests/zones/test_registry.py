@@ -136,6 +136,7 @@ def test_a_writer_that_was_killed_between_the_tables_leaves_nothing_to_be_seen(r
         ({"options": {"score": 7}}, "score"),
         ({"name": " "}, "1 to 100 characters"),
         ({"name": "x" * 101}, "1 to 100 characters"),
+        ({"name": "a\0b"}, "that can be seen"),
         ({"note": "x" * 501}, "500 characters"),
         ({"source": "../x"}, "source"),
         ({"camera": "a/b"}, "camera"),

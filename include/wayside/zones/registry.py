@@ -317,6 +317,6 @@ def _camera_number(known: list[Row], source: str, camera: str) -> int:
 
 def _named(name: str) -> str:
     text = " ".join(name.split())
-    if not 1 <= len(text) <= MOST_NAME:
-        raise ConfigError(f"a processor's name has 1 to {MOST_NAME} characters")
+    if not 1 <= len(text) <= MOST_NAME or not text.isprintable():
+        raise ConfigError(f"a processor's name has 1 to {MOST_NAME} characters that can be seen")
     return text

@@ -201,7 +201,7 @@ def counts_json(warehouse: Warehouse, wanted: Wanted) -> Row:
 def download(
     warehouse: Warehouse,
     wanted: Wanted,
-    what: Literal["minutes", "hours", "days", "events"],
+    what: Literal["minutes", "hours", "days", "events", "journeys", "stays"],
     form: Literal["csv", "parquet"],
 ) -> Response:
     """Give counts of all zones and classes as a file."""

@@ -122,7 +122,10 @@ def what_if(warehouse: Warehouse, sent: Annotated[WhatIf, Depends(body_of(WhatIf
     from wayside.zones.options import parse_options
     from wayside.zones.preview import preview
     from wayside.zones.processor import Pipeline
+    from wayside.zones.times import FIRST_YEAR, LAST_YEAR
 
+    if not FIRST_YEAR <= sent.day.year <= LAST_YEAR:
+        raise HTTPException(422, f"day: it lies outside of the years {FIRST_YEAR} to {LAST_YEAR}")
     kind, shapes = _kind(sent.kind), _shapes(sent)
     stored = found(registry_of(warehouse), sent.processor) if sent.processor else None
     one = stored or draft(sent.source, sent.camera, kind, "draft")

@@ -125,11 +125,13 @@ def moment(text: str) -> datetime | None:
     """Read the time of a still as the page's picker sends it, UTC; None where none is given."""
     if not text:
         return None
+    from wayside.zones.errors import QuestionError
+    from wayside.zones.times import parse_time
+
     try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise HTTPException(422, f"{text!r} is no time: write 2026-05-01T08:00:00") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+        return parse_time(text, "at")
+    except QuestionError as error:
+        raise HTTPException(422, str(error)) from error
 
 
 def _version(versions: "Sequence[ZoneVersion]", wanted: int) -> "ZoneVersion | None":

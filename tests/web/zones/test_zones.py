@@ -263,6 +263,8 @@ def test_what_if_of_something_new_has_nothing_to_compare_with(browser: TestClien
         ({"zones": BOW}, 400),
         ({"zones": []}, 400),
         ({"day": "soon"}, 422),
+        ({"day": "9999-12-31"}, 422),
+        ({"day": "0001-01-01"}, 422),
         ({"kind": "x"}, 422),
     ],
 )
