@@ -11,12 +11,15 @@ deleted, after a second look. Rows of tables are never deleted.
 |---|---|---|
 | `plan` | run | what would be deleted, in its log and in `expiries` |
 | `expire` | source | deletes that, unless it is a dry run |
-| `expire_covers` | run | deletes pictures and cuts of video events after `WAYSIDE_COVERS_DAYS`, unless it is dry |
+| `expire_covers` | run | deletes pictures of video events and of zones whose time is over, unless it is dry |
 | `compact` | run | one file for each table and day of what was published slot by slot |
 | `tidy` | run | removes old staged parts, plans and logs of tasks |
 | `clean_airflow` | run | removes old runs from Airflow's own tables |
 | `deliver` | run | `expiries` in BigQuery or Oracle, where `WAYSIDE_WAREHOUSE` names one |
 | `done` | run | nothing: it is red when something before it is |
+
+**Pictures of video.** Pictures and cuts of events go after `WAYSIDE_COVERS_DAYS` days, stills of cameras after a day,
+and pictures of faces when their processor says so.
 
 **When it runs.** At 05:00 UTC, after the back-fill of late pictures. Scheduled runs delete.
 

@@ -12,8 +12,8 @@ versions stay beside it.
 | `deliver` | run | the tables in BigQuery or Oracle, where `WAYSIDE_WAREHOUSE` names one |
 | `done` | run | nothing: it is red when something before it is |
 
-**When it runs.** By hand, and each night at 02:00 UTC about the day before, which changes nothing where the day is
-counted. The page of a zone leads here after an edit.
+**When it runs.** By hand; the page of a zone leads here after an edit. Each night at 02:00 UTC it counts what of the
+day before is not counted yet, and nothing once more. It is daily so that Airflow's back-fill knows days.
 
 **By hand.** *Trigger* asks for days, processors and a version. For example
 

@@ -8,7 +8,7 @@ installation. Where the options say `keep_crops`, a picture of each face that co
 
 import math
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -244,5 +244,6 @@ def _removed(folder: Path) -> int:
     files = list(folder.iterdir())
     for path in files:
         path.unlink(missing_ok=True)
-    folder.rmdir()
+    with suppress(OSError):  # somebody keeps another one there just now
+        folder.rmdir()
     return sum(path.suffix == ".jpg" for path in files)

@@ -103,6 +103,8 @@ class ExpireOperator(BaseOperator):
 class ExpireCoversOperator(BaseOperator):
     """Remove pictures and cuts of video events that are older than the setting `covers_days`; the events stay.
 
+    Stills of zones and pictures of faces go too: for how long these are kept is said by zones and their processors.
+
     Args:
         dry: whether to delete nothing. (templated)
     """
@@ -114,9 +116,12 @@ class ExpireCoversOperator(BaseOperator):
         self.dry = dry
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Return how many files and bytes went."""
+        """Return how many files went, and how many bytes of events."""
         from wayside.core.settings import Settings
         from wayside.videos import tidy
+        from wayside.warehouse.parquet import open_lake
+        from wayside.zones.registry import Registry
+        from wayside.zones.tidy import prune_pictures
 
         settings, now = Settings(), utc_now()  # type: ignore[call-arg]
         old = tidy.plan(settings, now)
@@ -125,8 +130,10 @@ class ExpireCoversOperator(BaseOperator):
             self.log.info("this is a dry run: nothing is deleted")
             return {"files": 0, "bytes": 0}
         gone = tidy.carry_out(settings, old, now)
-        self.log.info("deleted: %s", gone)
-        return {"files": sum(gone.files.values()), "bytes": sum(gone.bytes.values())}
+        lake = open_lake(settings)
+        pictures = prune_pictures(lake, Registry(lake, settings), now)
+        self.log.info("deleted: %s; %d stills and pictures of faces of zones", gone, pictures)
+        return {"files": sum(gone.files.values()) + pictures, "bytes": sum(gone.bytes.values())}
 
 
 class CompactOperator(BaseOperator):

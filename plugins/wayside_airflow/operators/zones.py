@@ -15,8 +15,8 @@ from airflow.sdk import BaseOperator, Context
 
 from wayside.core.errors import ConfigError
 from wayside_airflow.links import ZonesLink
-from wayside_airflow.operators.common import ShardFields, Task, load_tasks, names, save_tasks
-from wayside_airflow.ranges import days_of_run, run_name
+from wayside_airflow.operators.common import ShardFields, Task, TaskOperator, load_tasks, names, save_tasks
+from wayside_airflow.ranges import days_of_run, kind_of_run, run_name
 
 if TYPE_CHECKING:
     from wayside.core.settings import Settings
@@ -69,18 +69,8 @@ class PlanSegmentsOperator(BaseOperator):
         return save_tasks(work, run_name(context), [_fields(shard) for shard in shards], _scan_label)
 
 
-class ScanSegmentsOperator(BaseOperator):
-    """Look at the segments of some shards and publish what was seen.
-
-    Args:
-        task: number and label of the task. (templated)
-    """
-
-    template_fields: Sequence[str] = ("task",)
-
-    def __init__(self, *, task: Task, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
+class ScanSegmentsOperator(TaskOperator):
+    """Look at the segments of some shards and publish what was seen."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the number of the task, and of segments by what became of them.
@@ -141,6 +131,9 @@ class DueZonesOperator(BaseOperator):
 class PlanRecountOperator(BaseOperator):
     """List days that are to be counted once more.
 
+    A run that nobody asked for, at night, counts nothing once more: it takes what of its day is due anyway. So what an
+    older version of the zones counted stays, as the pages say.
+
     Args:
         processors: numbers of processors, separated by commas; all that are enabled if empty. (templated)
         version: of the zones of one processor; the current one if empty. (templated)
@@ -159,8 +152,9 @@ class PlanRecountOperator(BaseOperator):
         Raises:
             ConfigError: a version is named, and not one processor; or there is no such processor or version.
         """
-        from wayside.zones.counts import scanned_days
+        from wayside.zones.counts import due_days, scanned_days
 
+        listed = due_days if kind_of_run(context) == "scheduled" else scanned_days
         work, days = Work(), days_of_run(context)
         chosen = work.chosen(self.processors)
         version = int(self.version) if self.version else None
@@ -169,24 +163,15 @@ class PlanRecountOperator(BaseOperator):
         due: list[dict[str, Any]] = []
         for one in chosen:
             zones = work.registry.zones(one.number, version)
-            seen = [day for day in scanned_days(work.warehouse, one, zones) if days[0] <= day <= days[-1]]
+            seen = [day for day in listed(work.warehouse, one, zones) if days[0] <= day <= days[-1]]
             due += _days_of(one, zones.version, seen)
         return _save_counts(work, context, due)
 
 
-class CountZonesOperator(BaseOperator):
-    """Count some days of some processors.
+class CountZonesOperator(TaskOperator):
+    """Count some days of some processors."""
 
-    Args:
-        task: number and label of the task. (templated)
-    """
-
-    template_fields: Sequence[str] = ("task",)
     operator_extra_links = (ZonesLink(),)
-
-    def __init__(self, *, task: Task, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the number of the task, and of days, segments and events that were counted."""
