@@ -53,7 +53,7 @@ def test_every_command_has_help(shell, arguments: list[str]):
 
 
 WRONG_USAGE = {
-    "unknown command": (["count"], "No such command 'count'"),
+    "unknown command": (["fly"], "No such command 'fly'"),
     "unknown option": (["ingest", "--hurry"], "No such option: --hurry"),
     "neither folder nor picture": (["analyse"], "give either a FOLDER or --current PICTURE"),
     "both": (["analyse", ".", "--current", "a.jpg"], "give either a FOLDER or --current PICTURE"),
