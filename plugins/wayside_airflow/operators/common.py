@@ -129,20 +129,25 @@ def tasks_name(run: str) -> str:
     return f"tasks-{run}"
 
 
-class ShardsOperator(BaseOperator):
-    """Do the shards of one task of a run, one after another; a shard that fails stops no other.
+class TaskOperator(BaseOperator):
+    """Works on one of the tasks that a run is mapped over.
 
     Args:
-        task: number and label of the task. (templated)
+        task: number and label of the task, as `save_tasks` returned them. (templated)
     """
 
     template_fields: Sequence[str] = ("task",)
-    #: What is added up over the shards.
-    totals: ClassVar[Sequence[str]] = ()
 
     def __init__(self, *, task: Task, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.task = task
+
+
+class ShardsOperator(TaskOperator):
+    """Do the shards of one task of a run, one after another; a shard that fails stops no other."""
+
+    #: What is added up over the shards.
+    totals: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
     def run_shard(self, work: Ingest, shard: ShardFields) -> Output:

@@ -17,7 +17,7 @@ from airflow.sdk import BaseOperator, Context
 
 from wayside.core.errors import AuditError, ConfigError
 from wayside_airflow.links import PhotosLink, ReviewLink, page
-from wayside_airflow.operators.common import Task, load_tasks, names, save_tasks
+from wayside_airflow.operators.common import Task, TaskOperator, load_tasks, names, save_tasks
 from wayside_airflow.ranges import kind_of_run, run_name, who_started
 
 if TYPE_CHECKING:
@@ -133,18 +133,8 @@ class PlanPhotosOperator(BaseOperator):
         return given
 
 
-class AnonymiseOperator(BaseOperator):
-    """Anonymise the pictures of some shards; a picture that fails stops no other.
-
-    Args:
-        task: number and label of the task. (templated)
-    """
-
-    template_fields: Sequence[str] = ("task",)
-
-    def __init__(self, *, task: Task, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
+class AnonymiseOperator(TaskOperator):
+    """Anonymise the pictures of some shards; a picture that fails stops no other."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the number of the task, and of pictures by status."""

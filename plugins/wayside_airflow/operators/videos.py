@@ -14,7 +14,7 @@ from airflow.sdk import BaseOperator, Context
 
 from wayside.core.errors import AuditError, ConfigError, TransientError
 from wayside_airflow.links import JobLink
-from wayside_airflow.operators.common import Task, load_tasks, save_tasks
+from wayside_airflow.operators.common import Task, TaskOperator, load_tasks, save_tasks
 from wayside_airflow.ranges import run_name, who_started
 
 if TYPE_CHECKING:
@@ -164,18 +164,8 @@ class PlanVideosOperator(BaseOperator):
         return save_tasks(importer, importer.job.run, fields, lambda shard: _shard(shard).label)
 
 
-class ProcessVideosOperator(BaseOperator):
-    """Cut the videos of some shards into events; a video that fails stops no other.
-
-    Args:
-        task: number and label of the task. (templated)
-    """
-
-    template_fields: Sequence[str] = ("task",)
-
-    def __init__(self, *, task: Task, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
+class ProcessVideosOperator(TaskOperator):
+    """Cut the videos of some shards into events; a video that fails stops no other."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the number of the task, and of videos by outcome."""
@@ -194,18 +184,8 @@ class ProcessVideosOperator(BaseOperator):
         return {"task": self.task["task"], "events": events, **outcomes}
 
 
-class LabelVideosOperator(BaseOperator):
-    """Label the events of some shards. Where a service answers later, no worker waits for it.
-
-    Args:
-        task: number and label of the task. (templated)
-    """
-
-    template_fields: Sequence[str] = ("task",)
-
-    def __init__(self, *, task: Task, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.task = task
+class LabelVideosOperator(TaskOperator):
+    """Label the events of some shards. Where a service answers later, no worker waits for it."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the number of the task, and of events by what became of them."""
