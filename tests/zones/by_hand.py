@@ -25,10 +25,11 @@ from wayside.counting.zones import ZoneSet
 from wayside.media.detect import scan
 from wayside.media.probe import VideoLimits, probe
 from wayside.vision.detector import Detector, load_detector
+from wayside.zones.options import LEAST_SCORE
 
 FOLDER = Path(__file__).parent / "hand_counts"
 BOXES = FOLDER / "boxes.parquet"
-MODEL, FPS, LEAST = "WaysideV1", 5.0, 0.2
+MODEL, FPS = "WaysideV1", 5.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SIDES = ("x1", "y1", "x2", "y2")
 _PARTS, _MILLE = 10_000, 1_000
@@ -97,7 +98,10 @@ def record(videos: Path, detector: Detector) -> None:
     rows: list[dict[str, Any]] = []
     for counted in all_counted():
         path = videos / f"{counted.name}.mp4"
-        told, found = probe(path, VideoLimits()), scan(path, start_at=EPOCH, detector=detector, fps=FPS, floor=LEAST)
+        told, found = (
+            probe(path, VideoLimits()),
+            scan(path, start_at=EPOCH, detector=detector, fps=FPS, floor=LEAST_SCORE),
+        )
         about[counted.name] = {
             "aspect": told.width / told.height,
             "seconds": told.duration_s,
@@ -138,4 +142,4 @@ def together(found: Iterable[Accuracy]) -> Accuracy:
 
 if __name__ == "__main__":
     data = Path(os.environ.get("WAYSIDE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    record(data / "videos", load_detector(MODEL, Settings(device="cpu"), score=LEAST))
+    record(data / "videos", load_detector(MODEL, Settings(device="cpu"), score=LEAST_SCORE))

@@ -198,6 +198,7 @@ def test_any_order_of_segments_gives_the_tables_of_the_order(
             if at_each:
                 count_days(lake, *chosen, [segment["start_at"].date()], clock=lambda now=now: now)
         count_days(lake, *chosen, {one["start_at"].date() for one, _ in arriving}, clock=later)
+        assert due_days(lake, *chosen, clock=later) == []
         return tables(lake)
 
     assert count(arriving, at_each=each) == count(segments, at_each=False)

@@ -16,8 +16,8 @@ from wayside.media.probe import VideoLimits
 from wayside.vision.detector import load_detector
 from wayside.vision.registry import card, cards, find
 from wayside.zones.evaluate import check_hand, counted, evaluate_video
+from wayside.zones.options import LEAST_SCORE
 from wayside.zones.processor import Pipeline
-from wayside.zones.scans import FLOOR
 
 # Of each video the events that are right, at least, and those that are not, at most: as measured, and one for luck
 # where there are more than a few.
@@ -74,7 +74,7 @@ def test_the_whole_chain_is_as_good_as_its_record(data: Path, name: str):
         video,
         one.zones,
         one.hand,
-        detector=load_detector(MODEL, chosen, score=FLOOR),
+        detector=load_detector(MODEL, chosen, score=LEAST_SCORE),
         pipeline=Pipeline(FPS, MODEL),
         options=one.options,
         limits=VideoLimits.of(chosen),

@@ -201,3 +201,10 @@ def test_what_is_no_pipeline_is_refused(text: str):
 def test_more_places_than_a_name_has_are_refused():
     with pytest.raises(ConfigError, match="thousandths"):
         Pipeline(1 / 3, "M")
+
+
+def test_what_is_not_stored_cannot_be_asked_for(registry: Registry):
+    with pytest.raises(ConfigError, match="detections below 0.2 are not stored"):
+        add(registry, options={"score": 0.5, "low_score": 0.1})
+    with pytest.raises(ConfigError, match="detections below 0.2 are not stored"):
+        add(registry, options={"mode": "match", "score": 0.1})

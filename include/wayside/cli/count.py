@@ -88,8 +88,8 @@ def _of_video(
     from wayside.vision.detector import load_detector
     from wayside.zones.evaluate import evaluate_video
     from wayside.zones.models import check_model
+    from wayside.zones.options import LEAST_SCORE
     from wayside.zones.processor import Pipeline
-    from wayside.zones.scans import FLOOR
 
     if not video.is_file():
         raise ConfigError(f"there is no video {video}")
@@ -100,7 +100,7 @@ def _of_video(
         video,
         shapes,
         hand,
-        detector=load_detector(model, chosen, score=FLOOR),
+        detector=load_detector(model, chosen, score=LEAST_SCORE),
         pipeline=pipeline,
         options=told,
         limits=VideoLimits.of(chosen),

@@ -24,10 +24,10 @@ from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.warehouse.scope import Scope
 from wayside.zones.counter import Counter
 from wayside.zones.looks import SeenSegment, looks_of, seen_segments
-from wayside.zones.options import check_options
+from wayside.zones.options import LEAST_SCORE, check_options
 from wayside.zones.processor import Pipeline, Processor
 from wayside.zones.registry import Registry
-from wayside.zones.scans import FLOOR, open_segment
+from wayside.zones.scans import open_segment
 from wayside.zones.times import day_start
 
 Row = dict[str, Any]
@@ -111,7 +111,7 @@ def evaluate_video(
         video: the file; it counts as beginning at midnight, so that second 0 is looked at.
         zones: zones and lines.
         hand: the hand count of this video, by these zones.
-        detector: loaded with a least score of `wayside.zones.scans.FLOOR`.
+        detector: loaded with a least score of `wayside.zones.options.LEAST_SCORE`.
         pipeline: how often it looks; the name of its model is only told.
         options: of counting, mode improved.
         limits: what is refused.
@@ -126,7 +126,7 @@ def evaluate_video(
     check_hand(hand, zones)
     about = probe(video, limits)
     seen = scan(
-        video, start_at=_EPOCH, detector=detector, fps=pipeline.fps, limits=limits, floor=FLOOR, workers=workers
+        video, start_at=_EPOCH, detector=detector, fps=pipeline.fps, limits=limits, floor=LEAST_SCORE, workers=workers
     )
     if seen.status == "failed":
         raise VideoError(seen.reason or "no_frames", seen.detail or "nothing of the video can be read")

@@ -147,7 +147,7 @@ class Fold:
     ) -> DayState:
         """Count segments, those from the state's last one on, and publish the day."""
         number = len(state.folded) if state else 0
-        start = state.end if state else carry
+        start, begin = (state.end, state.start) if state else (carry, carry.sha256)
         aspect = start.aspect or (segments[0].width / segments[0].height if segments else None)
         counter = self._counter(aspect or 1.0, start)
         found = feed(self._lake, self._processor, self._version, segments[number:], counter, start.last_look)
@@ -172,7 +172,7 @@ class Fold:
         return self._state(
             carry,
             Carry(counter.state(), until, aspect, inside),
-            state.start if state else carry.sha256,
+            begin,
             tables,
             folded=_listed(segments),
             dropped=found.dropped + (state.dropped if state else 0),

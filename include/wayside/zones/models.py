@@ -2,12 +2,22 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from wayside.core.errors import ConfigError, ModelError
 from wayside.core.settings import Settings
 from wayside.vision.cards import ModelCard, read_cards
 from wayside.vision.registry import expected_sha256, find
+from wayside.zones.options import LEAST_SCORE
 from wayside.zones.processor import Kind, Pipeline
+
+LEAST_OF_FACES: Final = 0.1
+"""What `LEAST_SCORE` is for faces: there are few, and the preview hides whatever may be one."""
+
+
+def least_score(model: str, settings: Settings) -> float:
+    """Return the least score of a model's detections that is stored; raise `ConfigError` if it is not known."""
+    return LEAST_OF_FACES if _card(model, settings).task == "face" else LEAST_SCORE
 
 
 def check_model(kind: Kind, pipeline: Pipeline, settings: Settings) -> None:

@@ -34,7 +34,7 @@ from wayside.warehouse import sql
 from wayside.warehouse.layout import locked
 from wayside.warehouse.parquet import ParquetWarehouse, to_arrow
 from wayside.warehouse.scope import Scope
-from wayside.zones.models import model_sha256
+from wayside.zones.models import least_score, model_sha256
 from wayside.zones.processor import Pipeline
 from wayside.zones.registry import Registry
 
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-FLOOR: Final = 0.1
-"""Least score that is stored: trackers use boxes that are too uncertain to begin a track with."""
 KEPT: Final = "kept_"
 """Begins the reason of a scan that stayed, as another look failed; the statement `unscanned` knows it too."""
 SHARD_SECONDS: Final = 3600.0
@@ -260,7 +258,8 @@ class Scanner:
             with open_segment(row, self._client) as file:
                 start_at = datetime.fromisoformat(row["start_at"])
                 found = scan(
-                    file, start_at=start_at, detector=detector, fps=pipeline.fps, limits=self.limits, floor=FLOOR,
+                    file, start_at=start_at, detector=detector, fps=pipeline.fps, limits=self.limits,
+                    floor=least_score(pipeline.model, self.settings),
                     workers=self.workers,
                 )  # fmt: skip
         except VideoError as error:
@@ -283,7 +282,7 @@ class Scanner:
         if self._given is not None:
             return self._given
         if model not in self._loaded:
-            self._loaded = {model: load_detector(model, self.settings, score=FLOOR)}
+            self._loaded = {model: load_detector(model, self.settings, score=least_score(model, self.settings))}
         return self._loaded[model]
 
 
