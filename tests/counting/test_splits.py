@@ -55,6 +55,21 @@ def test_cut_anywhere_events_tracks_and_state_are_the_same(
     assert everything(mode, looks, cuts, take_tracks) == everything(mode, looks, set(), take_tracks)
 
 
+@pytest.mark.parametrize("mode", ["improved", "match"])
+def test_who_goes_on_from_a_state_leaves_it_as_it_is(mode: str) -> None:
+    looks, first, tracks = street(3), counter(mode), 0
+    for at, look in enumerate(looks):
+        first.feed(look)
+        state = json.loads(json.dumps(first.state()))
+        before = json.dumps(state)
+        now = counter(mode, state)
+        for other in looks[at + 1 : at + 6]:
+            now.feed(other)
+        assert json.dumps(state) == before
+        tracks += len(state["tracks"])
+    assert tracks > 20
+
+
 def test_the_streets_are_worth_cutting() -> None:
     """Else the test above would show nothing."""
     kinds = {mode: {} for mode in ("improved", "match")}

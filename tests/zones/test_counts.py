@@ -118,6 +118,7 @@ def test_a_walk_is_counted_by_each_in_its_way(lake: ParquetWarehouse, registry: 
     ]
     assert [row["ordinal"] for row in events] == [0, 1, 2, 3]
     assert [(row["kind"], row["value"]) for row in rows(lake, ZONE_EVENTS, 2)] == [("finish", 1)]
+    assert [row["finished"] for row in rows(lake, ZONE_MINUTES, 2) if row["zone"] == "*"] == [1]
     inside = [(row["inside"], row["since"]) for row in rows(lake, OCCUPANCY, 3) if row["zone"] == "right"]
     assert inside[:3] == [(0, T0), (1, at(6)), (0, at(12))]
     assert inside[3][0] is None, "nobody looked from then on"
@@ -160,6 +161,31 @@ def test_a_segment_that_shows_the_same_time_again_is_not_counted_twice(lake: Par
     assert without_segments(tables(lake)) == once
 
 
+def test_a_segment_that_comes_late_to_a_day_that_goes_on_is_put_in_its_place(
+    lake: ParquetWarehouse, registry: Registry, registered: Path
+):
+    first, second, third = pieces(WALK, T0, [6, 12])
+    for late in (third, first, second):
+        scanned(lake, *late)
+        count_due(lake, registry, clock=lambda: at(60))
+    other = copied(registered)
+    for one in (first, second, third):
+        scanned(other, *one)
+    count_due(other, Registry(other), clock=lambda: at(60))
+    assert tables(lake) == tables(other)
+
+
+def test_who_stays_for_days_is_inside_on_each_of_them(lake: ParquetWarehouse, registry: Registry):
+    registry.change(3, author="ada", options={"anchor": "centre", "gap_s": 3600})
+    begin = datetime(2026, 5, 1, 23, 30, tzinfo=UTC)
+    for first, last in ((0, 1), (1, 30), (30, 31)):  # a look every 50 minutes, over two midnights
+        frames = [(3000.0 * step, [(0.8, 0.3)]) for step in range(last - first)]
+        scanned(lake, segment_row(at(3000 * first, begin), 3000.0 * (last - first)), frames)
+    count_due(lake, registry, clock=lambda: at(3000 * 30 + 60, begin))
+    inside = [(row["day"].day, row["inside_min"]) for row in rows(lake, ZONE_MINUTES, 3, 2) if row["zone"] == "*"]
+    assert set(inside) == {(1, 1), (2, 1), (3, 1)}
+
+
 def test_frames_that_go_on_after_an_overlap_count(lake: ParquetWarehouse, registry: Registry, registered: Path):
     for first, last in ((0, 10), (6, 18)):
         frames = [(float(second - first), [(WALK[second], 0.3)]) for second in range(first, last)]
@@ -179,7 +205,7 @@ def test_frames_that_go_on_after_an_overlap_count(lake: ParquetWarehouse, regist
     number=st.integers(1, 3),
     each=st.booleans(),
 )
-@hypothesis_settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_of_segments_gives_the_tables_of_the_order(
     registered: Path, monkeypatch: pytest.MonkeyPatch, cuts: Any, order: Any, repeated: Any, number: int, each: bool
 ):
@@ -338,13 +364,13 @@ def test_who_is_killed_between_two_days_leaves_the_second_one_due(
     count_due(lake, registry, clock=later)
     scanned(lake, *late)
 
-    def write(self: States, day: Any, state: Any, real: Callable[..., Any] = States.write) -> None:
-        if day > DAY:
+    def publish(self: Any, table: Any, scope: Any, *rest: Any, real: Any = ParquetWarehouse.publish) -> Any:
+        if scope.day and scope.day > DAY:
             raise KeyboardInterrupt
-        real(self, day, state)
+        return real(self, table, scope, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(States, "write", write)
+        patch.setattr(ParquetWarehouse, "publish", publish)
         with pytest.raises(KeyboardInterrupt):
             count_days(lake, registry.processor(1), registry.zones(1), [DAY], clock=later)
     count_due(lake, registry, clock=later)

@@ -4,6 +4,7 @@ Nothing in here depends on where a stream of looks is cut: a path is thinned by 
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -58,10 +59,10 @@ class Track:
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
-        """Read what `written` gave."""
+        """Read what `written` gave, and leave it as it is."""
         return cls(
             **{
-                **record,
+                **deepcopy(record),
                 "first": Sight.of(record["first"]),
                 "last": Sight.of(record["last"]),
                 "path": [(us, x, y) for us, x, y in record["path"]],
