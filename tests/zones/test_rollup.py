@@ -56,6 +56,7 @@ def test_hours_add_up_minutes_and_weigh_means(lake, processor):
     assert (second["entered"], second["inside_mean"], second["dwell_mean_s"]) == (5, None, None)
     (day,) = ask(lake, processor, "days", Period(T0 - timedelta(days=3), T0 + timedelta(days=3)))
     assert (day["day"], day["entered"], day["watched_s"]) == (T0.date(), 17, 270.0)
+    assert (day["inside_min"], day["inside_mean"], day["inside_max"], day["dwell_mean_s"]) == (0, 2.0, 5, 4.0)
     assert type(day["entered"]) is int
 
 
@@ -136,4 +137,6 @@ def test_what_cannot_be_asked_is_said(lake, processor):
     assert reason("hours", HOURS, "xls") == "bad_range"
     assert reason("hours", Period(T0, T0)) == "bad_range"
     assert reason("minutes", Period(T0, datetime(2030, 1, 1, tzinfo=T0.tzinfo))) == "bad_range"
+    day = Period(T0.replace(hour=0), T0.replace(hour=0) + timedelta(days=1))
+    assert download(lake, processor, "days", day).name.endswith("-20260501-20260501.csv"), "the stop is not part of it"
     assert download(lake, processor, "days", HOURS).data.count(b"\n") == 1, "nothing but the names of the columns"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Literal
 
 import pyarrow as pa
@@ -59,7 +60,7 @@ def download(
     else:
         pa_csv.write_csv(_for_people(table), sink, pa_csv.WriteOptions(quoting_style="needed"))
     label = re.sub(r"[^A-Za-z0-9]+", "-", processor.name).strip("-")[:40] or "processor"
-    dates = f"{period.start:%Y%m%d}-{period.stop:%Y%m%d}"
+    dates = f"{period.start:%Y%m%d}-{period.stop - timedelta(microseconds=1):%Y%m%d}"
     name = f"{label}-{processor.number}-{what}-{dates}.{form}"
     return Download(name, _KINDS[form], sink.getvalue().to_pybytes())
 
