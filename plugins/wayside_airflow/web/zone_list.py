@@ -106,7 +106,7 @@ def _shown(root: Path, one: "Processor", today: date) -> Shown:
 
     parts = (f"source={one.source}", f"camera={one.camera}", f"processor={one.number}")
     versions = (root / ZONE_MINUTES.name).joinpath(*parts).glob("version=*")
-    counted = (day / "all.parquet" for folder in versions if (day := _newest(folder, "day=*")))
+    counted = (last / "all.parquet" for folder in versions if (last := _newest(folder, "day=*")))
     # Days are sorted as texts; of one day the newest version counts.
     newest = max(counted, key=lambda path: (path.parent.name, _version(path)), default=None)
     if newest is None:
