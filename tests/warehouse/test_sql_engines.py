@@ -71,6 +71,7 @@ OWN: dict[str, dict[str, Any]] = {
     "zones/objects": {"zone": "*"},
     **{f"zones/{name}": {"version": 1} for name in ("minutes", "hours", "days", "events_of", "journeys", "stays")},
     "zones/segments_of": {"first": FIRST.start - timedelta(hours=1)},
+    "zones/newest_segments": {"first": FIRST.start - timedelta(hours=1)},
     "zones/unscanned": {"pipeline": VIDEO_PIPELINE, "model_sha256": "1" * 64},
 }
 # An event begins in the hour after the one under which it is published, as long videos have them.

@@ -218,10 +218,16 @@ def status(
     """Tell of each camera that has processors how fresh its video is, by the camera's number."""
     moment = now or utc_now()
     enabled = {(one.source, one.camera) for one in registry.processors() if one.enabled}
-    return {
-        one.number: _status(lake, one.source, one.camera, moment, fresh_s, on=(one.source, one.camera) in enabled)
-        for one in registry.cameras()
-    }
+    cameras: dict[str, dict[str, int]] = {}
+    for one in registry.cameras():
+        cameras.setdefault(one.source, {})[one.camera] = one.number
+    told: dict[int, CameraStatus] = {}
+    for source, numbers in cameras.items():
+        seen = _newest_segments(lake, source, sorted(numbers), moment)
+        for camera, number in numbers.items():
+            on = (source, camera) in enabled
+            told[number] = _status(source, camera, seen.get(camera, []), moment, fresh_s, on=on)
+    return dict(sorted(told.items()))
 
 
 def asked_processor(registry: Registry, number: int, kinds: Sequence[str]) -> Processor:
@@ -270,25 +276,39 @@ def _ask(lake: ParquetWarehouse, name: str, values: Row, processor: Processor, d
         return sql.ask(connection, name, values)
 
 
-def _status(
-    lake: ParquetWarehouse, source: str, camera: str, now: datetime, fresh_s: float, *, on: bool
-) -> CameraStatus:
-    hours = [scope.hour for scope in lake.scopes(SEGMENTS, [source], cameras=[camera]) if scope.hour]
+def _newest_segments(
+    lake: ParquetWarehouse, source: str, cameras: Sequence[str], now: datetime
+) -> dict[str, list[Row]]:
+    """Return the segments of the last 24 hours of each camera, with the last one before; of an old camera its last."""
+    hours: dict[str, list[datetime]] = {}
+    for scope in lake.scopes(SEGMENTS, [source], cameras=cameras):
+        if scope.camera and scope.hour:
+            hours.setdefault(scope.camera, []).append(scope.hour)
     if not hours:
-        return CameraStatus(False, "", None, None, 0, source, camera)
-    since = now - timedelta(days=1)
+        return {}
+    before = now - timedelta(days=1) - _AROUND
     # From the last segment on that may end before the 24 hours, so that a gap at their beginning is seen as one.
-    first = max((hour for hour in hours if hour < since - _AROUND), default=min(hours))
-    days = sorted({f"{hour:%Y%m%d}" for hour in hours if hour >= first})
-    name, values = "zones/segments_of", {"source": source, "camera": camera, "first": first}
-    with lake.connect([source], days, tables=sql.tables(name), cameras=[camera]) as connection:
-        rows = sql.ask(connection, name, values)
+    firsts = {
+        camera: max((hour for hour in some if hour < before), default=min(some)) for camera, some in hours.items()
+    }
+    days = sorted({f"{hour:%Y%m%d}" for camera, some in hours.items() for hour in some if hour >= firsts[camera]})
+    name = "zones/newest_segments"
+    values = {"source": source, "first": min(firsts.values()), "cameras": sorted(hours)}
+    found: dict[str, list[Row]] = {}
+    with lake.connect([source], days, tables=sql.tables(name), cameras=sorted(hours)) as connection:
+        for row in sql.ask(connection, name, values):
+            if row["start_at"] >= firsts[row["camera"]]:
+                found.setdefault(row["camera"], []).append(row)
+    return found
+
+
+def _status(source: str, camera: str, rows: Sequence[Row], now: datetime, fresh_s: float, *, on: bool) -> CameraStatus:
+    if not rows:
+        return CameraStatus(False, "", None, None, 0, source, camera)
     last = max(rows, key=lambda row: (row["end_at"], row["segment"]))
     lag = (now - last["end_at"]).total_seconds()
-    fresh = on and lag <= fresh_s
-    return CameraStatus(
-        fresh, public_address(last["uri"]), last["end_at"], lag, _gaps(rows, since, now), source, camera
-    )
+    fresh, gaps = on and lag <= fresh_s, _gaps(rows, now - timedelta(days=1), now)
+    return CameraStatus(fresh, public_address(last["uri"]), last["end_at"], lag, gaps, source, camera)
 
 
 def _gaps(rows: Sequence[Row], since: datetime, now: datetime) -> int:
