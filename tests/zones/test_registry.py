@@ -204,7 +204,7 @@ def test_more_places_than_a_name_has_are_refused():
 
 
 def test_what_is_not_stored_cannot_be_asked_for(registry: Registry):
-    with pytest.raises(ConfigError, match="detections below 0.2 are not stored"):
+    with pytest.raises(ConfigError, match=r"detections below 0\.2 are not stored"):
         add(registry, options={"score": 0.5, "low_score": 0.1})
-    with pytest.raises(ConfigError, match="detections below 0.2 are not stored"):
+    with pytest.raises(ConfigError, match=r"detections below 0\.2 are not stored"):
         add(registry, options={"mode": "match", "score": 0.1})
