@@ -120,7 +120,9 @@ def test_a_signed_in_user_comes_in_if_the_role_allows(anonymous: TestClient, rol
     ],
 )
 @pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
-def test_who_may_only_look_may_neither_use_models_nor_review_nor_draw(anonymous: TestClient, method: str, path: str) -> None:
+def test_who_may_only_look_may_neither_use_models_nor_review_nor_draw(
+    anonymous: TestClient, method: str, path: str
+) -> None:
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
