@@ -11,7 +11,7 @@ from tests.peers.storage import BUCKET, StoragePeer
 from tests.store.conftest import peer
 
 from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError, VideoError
-from wayside.store import places
+from wayside.store import bucket_place
 from wayside.store.files import TEMPORARY
 from wayside.store.places import BucketPlace, FolderPlace, Place, open_place
 
@@ -83,7 +83,7 @@ def test_files_over_the_limit_are_refused(place: Place):
 
 
 def test_a_large_file_is_read_here_and_there(place: Place, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(places, "_RANGE", 2**17)
+    monkeypatch.setattr(bucket_place, "_RANGE", 2**17)
     data = bytes(range(256)) * 2_000
     place.save("in/long.mp4", data)
     with place.open("in/long.mp4") as file:
@@ -202,7 +202,7 @@ class TestAddresses:
 def test_a_file_of_a_bucket_is_of_one_version_and_little_of_it_is_fetched(
     peer: StoragePeer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(places, "_RANGE", 2**17)
+    monkeypatch.setattr(bucket_place, "_RANGE", 2**17)
     place = BucketPlace(peer.client(), BUCKET, "p", timeout=5, backoff=0.001, patience=0.01)
     place.save("long.mp4", b"x" * 2**19)
     with place.open("long.mp4") as file:
