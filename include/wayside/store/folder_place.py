@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from wayside.core.errors import ConfigError, ImageError, StoreError, StoreUnavailableError, VideoError
 from wayside.store.files import TEMPORARY, refused, replace_file
 from wayside.store.layout import key_parts
-from wayside.store.place import Entry, gone, within
+from wayside.store.place import Entry, gone, is_text, within
 
 _TRIES: Final = 20
 _DEEPEST: Final = 64  # folders below each other that are looked into
