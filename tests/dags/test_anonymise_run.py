@@ -13,14 +13,13 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
 from airflow.utils.session import create_session
 from sqlalchemy import select
-from tests.dags.conftest import states, without_retries
+from tests.dags.conftest import run_dag, states, without_retries
 from tests.photos.inbox import NAMES, RedFinder, files, fill_inbox, job, photo, run
 
 from wayside.core.errors import ConfigError
 from wayside.core.settings import Settings
 from wayside.photos import batch as batches
 from wayside.photos.review import waiting
-from wayside_airflow import params
 from wayside_airflow.operators import photos
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -42,10 +41,7 @@ def root(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def trigger(dag: DAG, root: Path, **conf: Any) -> DagRun:
-    places = {"input": str(root / "in"), "output": str(root / "out"), "dry_run": False}
-    # A run changes the parameters of the DAG that it tests: what an earlier one was told must not stay.
-    nothing = dict.fromkeys(("archive", "previews", "records", "source"), "") | {"delete_input": params.AS_PROFILE}
-    return dag.test(run_conf=nothing | places | conf)
+    return run_dag(dag, {"input": str(root / "in"), "output": str(root / "out"), "dry_run": False} | conf)
 
 
 def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(dag: DAG, root: Path) -> None:
