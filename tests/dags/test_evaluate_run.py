@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.dags.conftest import states, without_retries
+from tests.dags.conftest import run_dag, states, without_retries
 from tests.photos.labelled import labelled, with_models
 from tests.plugins.conftest import home
 
@@ -26,9 +26,8 @@ def files(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
 @pytest.mark.airflow
 @pytest.mark.usefixtures("airflow_db")
 def test_a_run_measures_each_model(files: tuple[Path, Path]) -> None:
-    done = without_retries("evaluate_model").test(
-        run_conf={"models": ["Users"], "set": str(files[0]), "profile": None, "limit": 3}
-    )
+    told = {"models": ["Users"], "set": str(files[0]), "profile": None, "limit": 3}
+    done = run_dag(without_retries("evaluate_model"), told)
     assert states(done) == {"choose": "success", "evaluate Users": "success", "done": "success"}
     (result,) = evaluations.listed(evaluations.root(Settings()))
     assert (result["model"]["name"], result["limit"], result["set"]["looked_at"]) == ("Users", 3, 3)
