@@ -117,7 +117,7 @@ def test_without_counts_it_says_what_to_do(settings: Settings):
 
 
 def test_a_summary_is_short_enough_to_hand_on(settings: Settings, cars: np.ndarray):
-    cars[:, 5:36] = np.nan
+    cars[:, 3:40] = np.nan
     fill(settings, cars)
     told = series.build(settings, "Town", PIPELINE, clock=at(60))
     assert any("no value on" in warning for warning in told.warnings)

@@ -52,7 +52,7 @@ def visible(lake: ParquetWarehouse) -> list[str]:
 
 def seen(lake: ParquetWarehouse) -> dict[str, list[tuple[str, int]]]:
     """Rows by slot as DuckDB shows them."""
-    with lake.connect() as database:
+    with lake.connect(tables=[COUNTS.name]) as database:
         rows = database.execute("SELECT slot, camera, car FROM counts ORDER BY ALL").fetchall()
     found: dict[str, list[tuple[str, int]]] = {}
     for moment, camera, car in rows:
@@ -327,7 +327,7 @@ def over_and_over(turn: Callable[[int], object], stop: threading.Event, failures
 
 def look(lake: ParquetWarehouse, newest: list[int]) -> None:
     """Look at six slots both ways; each is there once, and as new as before at least."""
-    with lake.connect() as database:
+    with lake.connect(tables=[COUNTS.name]) as database:
         rows = database.execute("SELECT slot, min(car), max(car), count(*) FROM counts GROUP BY 1").fetchall()
     assert len(rows) == 6
     found = [((moment - FIRST.start).seconds // 600, (low, high, number)) for moment, low, high, number in rows]

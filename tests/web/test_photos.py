@@ -36,7 +36,7 @@ class Lake:
         assert run(self.settings, job(folder, archive=True)) == {"done": 4, "failed": 1}
 
     def row(self, name: str) -> dict[str, Any]:
-        with self.warehouse.connect() as connection:
+        with self.warehouse.connect(tables=[ROAD_PHOTOS.name]) as connection:
             rows = connection.sql("SELECT * FROM road_photos").to_arrow_table().to_pylist()
         return next(row for row in rows if row["photo"] == name)
 

@@ -22,7 +22,7 @@ def opened(lake: ParquetWarehouse, table: Table = COUNTS) -> Batch:
 
 
 def published(lake: ParquetWarehouse, table: Table) -> list[dict[str, Any]]:
-    with lake.connect() as connection:
+    with lake.connect(tables=[table.name]) as connection:
         return connection.sql(f"SELECT * FROM {table.name} ORDER BY ALL").to_arrow_table().to_pylist()
 
 
