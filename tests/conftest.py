@@ -98,10 +98,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Grouped(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
+# The files that take longest.
+LONG = ("tests/stills/", "tests/photos/test_killed.py", "tests/videos/test_killed.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the groups, which take longest, so that no worker is left alone with one."""
+    """Begin with the groups and the long files, so that no worker is left alone with one at the end."""
     groups = list(TOGETHER)
-    items.sort(key=lambda item: groups.index(name) if (name := _group(item.nodeid)) in TOGETHER else len(groups))
+
+    def turn(item: pytest.Item) -> int:
+        name = _group(item.nodeid)
+        return groups.index(name) if name in groups else len(groups) + (not name.startswith(LONG))
+
+    items.sort(key=turn)
 
 
 SUITES = {
