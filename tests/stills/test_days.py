@@ -147,7 +147,7 @@ def test_due_slots_end_with_the_newest(newest: str, due: int):
     assert due_slots(DAY, Slot.parse(newest)) == due
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from(STATES), min_size=1), min_size=1, max_size=6))
 def test_the_states_of_a_camera_add_up_to_its_slots(tmp_path_factory: pytest.TempPathFactory, slots):
     lake = ParquetWarehouse(tmp_path_factory.mktemp("lake"))

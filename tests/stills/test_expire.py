@@ -124,7 +124,7 @@ WORLDS = st.dictionaries(
 )
 
 
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 @given(WORLDS, st.integers(1, 3))
 def test_exactly_what_was_said_goes_and_nothing_that_must_stay(
     tmp_path_factory: pytest.TempPathFactory, world: World, keep_days: int

@@ -257,10 +257,10 @@ def test_a_range_without_frames_has_nothing_to_do(settings: Settings):
 
 
 def test_a_long_range_has_several_days_in_a_shard(ran: Settings):
-    plan = planned(ran, first=DAY - timedelta(days=99), last=DAY)
-    assert len(plan.shards) == 25
-    assert (plan.shards[0]["first"], plan.shards[-1]["last"]) == ("2026-03-09", "2026-06-16")
-    assert reprocess.RangeShard.model_validate(plan.shards[0]).label == f"{SOURCE} 2026-03-09 to 2026-03-12"
+    plan = planned(ran, first=DAY - timedelta(days=44), last=DAY)
+    assert len(plan.shards) == 23
+    assert (plan.shards[0]["first"], plan.shards[-1]["last"]) == ("2026-05-03", "2026-06-16")
+    assert reprocess.RangeShard.model_validate(plan.shards[0]).label == f"{SOURCE} 2026-05-03 to 2026-05-04"
 
 
 def test_a_plan_that_is_gone_says_so(settings: Settings):

@@ -92,6 +92,6 @@ class Stores(RuleBasedStateMachine):
 
 
 def test_the_stores_agree():
-    settings = hypothesis.settings(max_examples=20, stateful_step_count=15)
+    settings = hypothesis.settings(max_examples=15, stateful_step_count=15)
     with serving_storage() as service:
         run_state_machine_as_test(lambda: Stores(service), settings=settings)

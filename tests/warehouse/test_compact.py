@@ -218,7 +218,7 @@ STEPS = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 @given(STEPS)
 def test_any_order_of_publishing_and_compacting_is_a_plain_table(tmp_path_factory: pytest.TempPathFactory, steps):
     lake, model = ParquetWarehouse(tmp_path_factory.mktemp("lake")), {}

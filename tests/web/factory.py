@@ -45,14 +45,19 @@ class Filled:
     cameras: dict[str, list[str]]
 
 
-def fill(folder: Path, *, cameras: int = 8, slots: int = 3, pictures: int = 1, last: Slot = LAST) -> Filled:
-    """Fill `folder` with `slots` slots up to `last`, and pictures for the last `pictures` of them."""
+def fill(
+    folder: Path, *, cameras: int = 8, slots: int = 3, pictures: int = 1, last: Slot = LAST, second: bool = True
+) -> Filled:
+    """Fill `folder` with `slots` slots up to `last`, and pictures for the last `pictures` of them.
+
+    `second` is a second source with half as many cameras.
+    """
     filled = Filled(ParquetWarehouse(folder / "warehouse"), LocalStore(folder / "pictures"), {})
     city = DemoCity(seed=7, tfl_cameras=max(cameras, 10), uo_cameras=max(cameras, 10))
-    for source, listed in (
-        (TFL, [city.tfl(index) for index in range(cameras)]),
-        (UO, [city.uo(index) for index in range(max(cameras // 2, 1))]),
-    ):
+    sources = {TFL: [city.tfl(index) for index in range(cameras)]}
+    if second:
+        sources[UO] = [city.uo(index) for index in range(max(cameras // 2, 1))]
+    for source, listed in sources.items():
         _fill_source(filled, source, listed, [last.shift(back) for back in range(1 - slots, 1)], pictures)
     return filled
 

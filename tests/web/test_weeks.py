@@ -22,7 +22,7 @@ DUE = 59
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     """Eight cameras with the last 70 slots: all of today's 59, and 11 of yesterday's."""
-    return fill(tmp_path_factory.mktemp("weeks"), cameras=8, slots=70)
+    return fill(tmp_path_factory.mktemp("weeks"), cameras=8, slots=70, second=False)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_the_page_switches_between_day_and_weeks(browser: TestClient):
 
 
 def test_a_camera_that_is_not_listed_any_more_is_told_where_it_has_rows(tmp_path: Path):
-    filled = fill(tmp_path, cameras=3, slots=70)
+    filled = fill(tmp_path, cameras=3, slots=70, second=False)
     roll_up(filled.warehouse, TFL, TODAY - timedelta(days=1))
     rows = filled.warehouse.read(CAMERAS, Scope(TFL)).to_pylist()
     gone = rows.pop()["camera"]

@@ -162,7 +162,7 @@ def test_no_request_breaks_it(app: FastAPI, path: str) -> None:
     operation = next(found.ok() for found in described.get_all_operations() if found.ok().path == path)
     modes = [operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=st.one_of(*modes))
     def broken(case: schemathesis.Case) -> None:
         case.call_and_validate(checks=CHECKS)

@@ -83,7 +83,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_after_any_publishes_and_deliveries_the_table_equals_the_lake(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
