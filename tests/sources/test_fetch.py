@@ -98,7 +98,7 @@ def serve(peer: Any, name: str, what: Any) -> str:
 
 def test_each_poison_is_one_row_and_the_good_camera_among_them_is_fine(peer: Any, settings: Any, store: Any) -> None:
     urls = [serve(peer, name, what) for name, what, _, _ in POISON] + [peer.body("/good", jpeg())]
-    settings = settings.model_copy(update={"fetch_timeout": 3.0, "fetch_attempts": 1})
+    settings = settings.model_copy(update={"fetch_timeout": 1.5, "fetch_attempts": 1})
     rows = fetch(peer, settings, store, urls)
     got = [(name, row["status"], row["reason"]) for (name, *_), row in zip(POISON, rows, strict=False)]
     assert got == [(name, status, reason.value) for name, _, status, reason in POISON]
@@ -312,7 +312,7 @@ def test_a_hanging_host_cannot_take_more_than_the_deadline(peer: Any, settings: 
     peer.routes["/hangs"] = never
     urls = [peer.body("/1", jpeg()), *[peer.url + "/hangs"] * 31]
     stored = fetch_one(peer, settings, store, urls[0])
-    settings = settings.model_copy(update={"fetch_deadline": 3.0, "fetch_timeout": 60.0})
+    settings = settings.model_copy(update={"fetch_deadline": 1.0, "fetch_timeout": 60.0})
     told: list[Row] = []
     begun = time.monotonic()
     rows = fetch(peer, settings, store, urls, spec={"concurrency": 4}, progress=told.append)

@@ -100,7 +100,7 @@ def test_every_fault_is_one_row(city: DemoServer, specs: dict[str, SourceSpec], 
     # The bombs are built once, when they are first asked for; here they are to be fast.
     trouble.png_bomb()
     trouble.gzip_bomb()
-    settings = settings.model_copy(update={"fetch_timeout": 3.0, "fetch_attempts": 1})
+    settings = settings.model_copy(update={"fetch_timeout": 1.5, "fetch_attempts": 1})
     spec = specs["Demo-city"]
     cameras = [Camera(source=spec.id, id=kind, name=kind, url=f"{city.base_url}/faults/{kind}.jpg") for kind in FAULTS]
     rows = run(fetch_slot(open_source(spec), cameras, SLOT, store, settings=settings, clock=lambda: NOW))

@@ -183,7 +183,7 @@ def test_addresses_that_do_not_answer_share_one_patience(settings: Settings, mak
     assert time.monotonic() - begun < 5
     assert list(settings.pulled_models.iterdir()) == []
     assert registry.pull(
-        offered(make_card, server, ["/hangs", "/file"]), settings, download=local, patience=6
+        offered(make_card, server, ["/hangs", "/file"]), settings, download=local, patience=2
     ).is_file()
 
 
