@@ -19,7 +19,7 @@ from wayside.vision.detections import Detections
 from wayside.warehouse.parquet import ParquetWarehouse
 from wayside.zones import scans as scans_module
 from wayside.zones.registry import Registry
-from wayside.zones.scans import Scanner, open_segment, publish_scans, scan_segments, to_scan
+from wayside.zones.scans import Scanner, open_segment, publish_scans, to_scan
 
 CAMERA = "Bridge"
 
@@ -86,7 +86,8 @@ def scan_all(
     lake: ParquetWarehouse, registry: Registry, settings: Settings, detector: Red | None = None, **options: Any
 ):
     shards = to_scan(lake, registry, settings, **options)
-    notes = list(scan_segments(lake, settings, shards, detector=detector or Red(), clock=lambda: T0))
+    scanner = Scanner(lake, settings, detector=detector or Red(), clock=lambda: T0)
+    notes = [note for shard in shards for note in scanner.do(shard)]
     return notes, publish_scans(lake, shards)
 
 

@@ -286,15 +286,6 @@ class Scanner:
         return self._loaded[model]
 
 
-def scan_segments(
-    lake: ParquetWarehouse, settings: Settings, shards: Iterable[SegmentShard], **options: Any
-) -> Iterator[ScanNote]:
-    """Scan the segments of shards, one after the other; `options` are those of `Scanner`."""
-    scanner = Scanner(lake, settings, **options)
-    for shard in shards:
-        yield from scanner.do(shard)
-
-
 def publish_scans(lake: ParquetWarehouse, shards: Iterable[SegmentShard]) -> Published:
     """Put the results of shards, as far as they are there, into the tables; twice is the same as once."""
     found: dict[tuple[str, str, str, str], list[tuple[Row, Path]]] = defaultdict(list)

@@ -33,7 +33,6 @@ from wayside.videos.labellers.records import Records
 from wayside.warehouse.layout import locked
 
 REQUIRED: Final = ("register_camera", "post_video_content")
-OPTIONAL: Final = ("set_hook_data", "assign_job_ids", "register_jobs")
 
 _NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,62})(?:\.py)?")
 _NUMBERS: Final = count()
