@@ -275,3 +275,17 @@ def test_a_segment_is_opened_only_if_it_is_the_one(lake, videos):
         with pytest.raises(VideoError):
             open_segment(row | {"segment": "0" * 64})
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_client_is_made_for_segments_in_a_bucket_alone(tmp_path: Path):
+    class AskedError(Exception):
+        pass
+
+    def client() -> Any:
+        raise AskedError
+
+    row = {"segment": "0" * 64, "bytes": 1}
+    with pytest.raises(VideoError, match="is not there any more"):
+        open_segment(row | {"uri": str(tmp_path / "a.mp4")}, client)
+    with pytest.raises(AskedError):
+        open_segment(row | {"uri": "gs://bucket/a.mp4"}, client)

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from wayside.core.errors import VideoError
 from wayside.core.settings import Settings
@@ -32,11 +32,8 @@ from wayside.zones.looks import SeenSegment, looks_of, seen_segments
 from wayside.zones.options import FaceOptions
 from wayside.zones.processor import Processor, ZoneVersion
 from wayside.zones.registry import Registry
-from wayside.zones.scans import open_segment
+from wayside.zones.scans import Clients, open_segment
 from wayside.zones.states import zones_folder
-
-if TYPE_CHECKING:
-    from google.cloud.storage import Client
 
 Row = dict[str, Any]
 
@@ -60,7 +57,7 @@ def keep_faces(
     settings: Settings,
     days: Iterable[tuple[str, str, str, date]],
     *,
-    client: "Client | None" = None,
+    client: Clients | None = None,
 ) -> Kept:
     """Make previews, and crops where they are asked for, of days with new scans.
 
@@ -71,7 +68,7 @@ def keep_faces(
         registry: of processors.
         settings: limits of videos.
         days: (source, camera, pipeline, UTC day), as `publish_scans` returns them.
-        client: for segments in Cloud Storage.
+        client: makes one for segments in Cloud Storage.
     """
     kept = Kept()
     wanted = set(days)
@@ -142,7 +139,7 @@ class _Keeper:
     processor: Processor
     version: ZoneVersion
     day: date
-    client: "Client | None"
+    client: Clients | None
 
     @property
     def options(self) -> FaceOptions:

@@ -10,7 +10,7 @@ replaced by what the new ones see, and by no failure.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client
 
 Row = dict[str, Any]
+Clients = Callable[[], "Client"]
+"""Makes the client of Cloud Storage, when the first segment that lies there is opened."""
 
 KEPT: Final = "kept_"
 """Begins the reason of a scan that stayed, as another look failed; the statement `unscanned` knows it too."""
@@ -201,7 +203,7 @@ class Scanner:
         lake: the tables.
         settings: models, limits, threads.
         detector: used in place of the one that the pipeline names.
-        client: for segments in Cloud Storage.
+        client: makes one for segments in Cloud Storage; without, Google's application default credentials are taken.
         workers: frames at once; 0: as the settings say.
         clock: what time it is.
     """
@@ -212,7 +214,7 @@ class Scanner:
         settings: Settings,
         *,
         detector: Detector | None = None,
-        client: "Client | None" = None,
+        client: Clients | None = None,
         workers: int = 0,
         clock: Clock = utc_now,
     ) -> None:
@@ -379,12 +381,12 @@ def _note(row: Row, told: Row) -> ScanNote:
     return ScanNote(*where, told["status"], told["reason"], frames, told["objects"])
 
 
-def open_segment(row: Row, client: "Client | None" = None, *, is_checked: bool = True) -> BinaryIO:
+def open_segment(row: Row, client: Clients | None = None, *, is_checked: bool = True) -> BinaryIO:
     """Open the bytes of a segment, once it is certain that they are those.
 
     Args:
         row: its row of `segments`: `uri`, `segment` (SHA-256) and `bytes` are looked at.
-        client: for segments in Cloud Storage.
+        client: makes one for segments in Cloud Storage; without, Google's application default credentials are taken.
         is_checked: read the whole file for its hash; without, its size has to do.
 
     Raises:
@@ -392,7 +394,8 @@ def open_segment(row: Row, client: "Client | None" = None, *, is_checked: bool =
         StoreUnavailableError: the place is out of reach.
     """
     parent, _, key = str(row["uri"]).rpartition("/")
-    place = open_place(parent or "/", client)
+    in_bucket = parent.startswith("gs://")
+    place = open_place(parent or "/", client() if client is not None and in_bucket else None)
     entry = place.entry(key)
     if entry is None:
         raise VideoError("gone", f"{row['uri']} is not there any more")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -24,11 +24,8 @@ from wayside.store.files import replace_file
 from wayside.vision.decode import Image, encode_jpeg
 from wayside.warehouse import sql
 from wayside.warehouse.parquet import ParquetWarehouse
-from wayside.zones.scans import open_segment
+from wayside.zones.scans import Clients, open_segment
 from wayside.zones.states import zones_folder
-
-if TYPE_CHECKING:
-    from google.cloud.storage import Client
 
 KEPT_S: Final = 600.0
 """How long the newest still is used again, in seconds."""
@@ -53,7 +50,7 @@ def still(
     camera: str,
     at: datetime | None = None,
     *,
-    client: "Client | None" = None,
+    client: Clients | None = None,
 ) -> Still:
     """Return a still of a camera.
 
@@ -63,7 +60,7 @@ def still(
         source: of the camera.
         camera: its name.
         at: time that it shows; where there is no video of it, the nearest before. None: of the newest segment.
-        client: for segments in Cloud Storage.
+        client: makes one for segments in Cloud Storage.
 
     Raises:
         VideoError: `no_video`: no segment is registered, or none of the last ones can be read any more.
@@ -113,7 +110,7 @@ def _segments(lake: ParquetWarehouse, source: str, camera: str, at: datetime | N
     yield from reversed(past) if past else rows
 
 
-def _frame(row: dict[str, Any], when: datetime, settings: Settings, client: "Client | None") -> Image:
+def _frame(row: dict[str, Any], when: datetime, settings: Settings, client: Clients | None) -> Image:
     offset = max(0, (when - row["start_at"]) // timedelta(microseconds=1))
     with open_segment(row, client, is_checked=False) as file:
         found = pictures(file, [offset], limits=VideoLimits.of(settings)) or pictures(file, [0])

@@ -82,7 +82,7 @@ class ScanSegmentsOperator(TaskOperator):
         from wayside.zones.scans import Scanner, SegmentShard, publish_scans
 
         work = Work()
-        scanner = Scanner(work.warehouse, work.settings, client=work.client())
+        scanner = Scanner(work.warehouse, work.settings, client=work.client)
         states: Counter[str] = Counter()
         failed: list[str] = []
         objects = 0
@@ -96,7 +96,7 @@ class ScanSegmentsOperator(TaskOperator):
             finally:
                 published = publish_scans(work.warehouse, [shard])
                 objects += published.objects
-            keep_faces(work.warehouse, work.registry, work.settings, published.days, client=work.client())
+            keep_faces(work.warehouse, work.registry, work.settings, published.days, client=work.client)
             self.log.info("%s: %s, %s objects", shard.plan, dict(states), objects)
         for line in failed[:_NAMED]:
             self.log.warning("%s", line)
@@ -218,10 +218,10 @@ class Work:
         return [one for one in self.registry.processors() if one.enabled]
 
     def client(self) -> Any:
-        """Return a client of Cloud Storage, where the installation has a connection for it; segments may lie there."""
+        """Return a client of Cloud Storage, of the connection of the settings: segments may lie there."""
         from wayside_airflow.hooks.services import storage_client
 
-        return storage_client(self.settings) if self.settings.pictures_url else None
+        return storage_client(self.settings)
 
 
 def _fields(shard: SegmentShard) -> dict[str, Any]:

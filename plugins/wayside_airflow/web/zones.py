@@ -68,7 +68,9 @@ def still(warehouse: Warehouse, source: Name, camera: Name, at: Annotated[str, Q
 
     chosen = settings()
     try:
-        found = made(warehouse, chosen, source_id(source), camera_id(camera), moment(at), client=_client(chosen))
+        found = made(
+            warehouse, chosen, source_id(source), camera_id(camera), moment(at), client=lambda: _client(chosen)
+        )
     except (ReasonedError, StoreError) as error:
         raise HTTPException(404, f"no still of {camera}: {error}") from error
     # People are seen on it: never kept.
@@ -76,10 +78,10 @@ def still(warehouse: Warehouse, source: Name, camera: Name, at: Annotated[str, Q
 
 
 def _client(chosen: Settings) -> Any:
-    """Return a client of Cloud Storage where the installation uses it: segments may lie there."""
+    """Return a client of Cloud Storage, of the connection of the settings: segments may lie there."""
     from wayside_airflow.hooks.services import storage_client
 
-    return storage_client(chosen) if chosen.pictures_url else None
+    return storage_client(chosen)
 
 
 @router.get("/api/zones/paths", dependencies=[MayEdit])
